@@ -1,0 +1,35 @@
+# Every target does its own set-up in .venv; a second run reuses it and begins in seconds.
+SHELL := bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH :=
+
+.PHONY: help setup demo test check test-unit test-engine lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## the environment, in .venv, from requirements-cpu.lock
+	@deploy/setup.sh $(VENV)
+
+demo: setup  ## one question answered in a blink, one thought through
+	@$(BIN)/python -m deploy.demo
+
+test: setup  ## everything a newcomer should see pass: checks, unit tests, real engines
+	@$(BIN)/python -m tests.stages check unit engine
+
+check: setup  ## format, lint, types, import contracts
+	@$(BIN)/python -m tests.stages check
+
+test-unit: setup  ## the tests that need no engine, under a minute
+	@$(BIN)/python -m tests.stages unit
+
+test-engine: setup  ## the tests on real Ray and real vLLM
+	@$(BIN)/python -m tests.stages engine
+
+lock:  ## requirements-cpu.lock anew from requirements-cpu.in (needs uv)
+	@deploy/lock.sh
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

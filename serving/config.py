@@ -1,0 +1,233 @@
+"""This package's slice of the cluster file: models, router, gateway, limits, promises.
+
+Keys are camelCase, as in Helm and KubeRay; an unknown or wrong key is refused. Every class is
+frozen; what follows from other fields is a property.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic.alias_generators import to_camel
+
+from serving.values import Mode, ModelName
+
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES: Final = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+def _parse(units: Mapping[str, float], example: str, kind: type[float] | type[int]) -> Any:
+    pattern = re.compile(rf"(\d+(?:\.\d+)?)({'|'.join(units)})")
+
+    def parse(value: object) -> object:
+        found = pattern.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            msg = f"a number with a unit ({', '.join(units)}), such as {example}"
+            raise ValueError(msg)
+        return kind(float(found[1]) * units[found[2]])
+
+    return parse
+
+
+def _duration_text(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms" if seconds < 1 else f"{seconds:g}s"
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(_parse(_SECONDS, "30s", float), json_schema_input_type=str),
+    PlainSerializer(_duration_text),
+    Field(gt=0),
+]
+"""Written as `500ms`, `30s`, `5m`, `1h`, `90d`; in the code a float of seconds."""
+
+Bytes = Annotated[
+    int,
+    BeforeValidator(_parse(_BYTES, "4MiB", int), json_schema_input_type=str),
+    PlainSerializer(lambda size: f"{size}B"),
+    Field(gt=0),
+]
+"""Written as `64KiB`, `4MiB`; in the code a number of bytes."""
+
+
+class Section(BaseModel):
+    """A part of the cluster file: closed, frozen, camelCase."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        strict=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _default(text: str) -> Any:
+    """A default in the file's own words, so that it is parsed as the file is."""
+    return Field(default=text, validate_default=True)
+
+
+class Replicas(Section):
+    """Bounds between which a pool is scaled."""
+
+    min: Annotated[int, Field(ge=0)] = 1
+    max: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Replicas":
+        if self.min > self.max:
+            msg = f"min is {self.min} and max is {self.max}; min must not be above max"
+            raise ValueError(msg)
+        return self
+
+
+OURS: Final = frozenset(
+    {
+        "api_key", "enable_auto_tool_choice", "enable_log_requests", "max_model_len", "middleware",
+        "model", "reasoning_parser", "served_model_name", "tensor_parallel_size",
+        "tool_call_parser", "trust_remote_code",
+    }
+)  # fmt: skip
+"""Engine arguments that follow from the model or guard it, so a file may not set them."""
+
+
+class ModelSpec(Section):
+    """One model, served by one pool of the same name."""
+
+    on: str
+    """The entry of `gpus` whose nodes serve it."""
+    source: str | None = None
+    """A Hugging Face id or a local folder. Default: the id of the catalog, or the pocket model
+    that ships."""
+    like: ModelName | None = None
+    """The catalog entry that it is a kind of, for a name that the catalog does not hold (a
+    fine-tune)."""
+    replicas: Annotated[int, Field(ge=1)] | Replicas = 1
+    """A number, or `{min, max}`."""
+    context: Annotated[int, Field(ge=256)] | None = None
+    """Tokens of prompt and answer together. Default: what the checkpoint says."""
+    precision: Literal["bf16", "fp32", "fp8", "awq", "gptq-int4"] = "bf16"
+    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
+    """GPUs that share one replica."""
+    engine: dict[str, str | int | float | bool] = {}
+    """More arguments for vLLM's engine, by vLLM's own names (`max_num_seqs: 64`)."""
+    env: dict[str, str] = {}
+    """Environment of this pool's engines."""
+    targets: tuple[str, ...] = Field(default=(), strict=False)
+    """Fixed URLs of replicas that something else runs; the pool is then not deployed here."""
+
+    @model_validator(mode="after")
+    def _engine_arguments_are_free(self) -> "ModelSpec":
+        if taken := sorted(OURS & self.engine.keys()):
+            msg = f"engine sets {', '.join(taken)}, which Bifocal derives from the model"
+            raise ValueError(msg)
+        return self
+
+
+class RouterSpec(Section):
+    """What the virtual models stand for. Defaults: the model with the fewest active parameters,
+    and the one with the most parameters."""
+
+    fast: ModelName | None = None
+    deep: ModelName | None = None
+
+
+class OutputTokens(Section):
+    """The most tokens of one answer, by mode. Qwen recommends up to 38,912 for hard problems."""
+
+    plain: Annotated[int, Field(ge=1)] = 16_384
+    thinking: Annotated[int, Field(ge=1)] = 38_912
+
+    def of(self, mode: Mode) -> int:
+        return self.thinking if mode is Mode.THINKING else self.plain
+
+
+class Limits(Section):
+    """What one request, or all of them together, may take."""
+
+    body_size: Bytes = _default("4MiB")
+    json_depth: Annotated[int, Field(ge=4)] = 64
+    messages: Annotated[int, Field(ge=1)] = 1024
+    tools: Annotated[int, Field(ge=1)] = 128
+    choices: Annotated[int, Field(ge=1)] = 8
+    """`n`"""
+    stops: Annotated[int, Field(ge=1)] = 16
+    logprobs: Annotated[int, Field(ge=0)] = 20
+    """`top_logprobs`; vLLM's own ceiling is 20."""
+    schema_size: Bytes = _default("64KiB")
+    """A JSON schema is compiled into a grammar before the first token, so its size is time."""
+    output_tokens: OutputTokens = OutputTokens()
+    concurrent_requests: Annotated[int, Field(ge=1)] = 512
+    time_to_first_byte: Seconds = _default("300s")
+    """Waiting for the engine's first byte, queueing included."""
+
+
+class Promise(Section):
+    """What a mode promises: the time to the first token and the time for each one after it."""
+
+    ttft: Seconds
+    tpot: Seconds
+
+
+class Slo(Section):
+    """Promises by mode."""
+
+    plain: Promise = _default({"ttft": "500ms", "tpot": "50ms"})  # type: ignore[arg-type]
+    thinking: Promise = _default({"ttft": "3s", "tpot": "80ms"})  # type: ignore[arg-type]
+
+    def of(self, mode: Mode) -> Promise:
+        return self.thinking if mode is Mode.THINKING else self.plain
+
+
+class GatewaySpec(Section):
+    """Where the endpoint listens and who may use it."""
+
+    host: str = "127.0.0.1"
+    """An address beyond loopback needs `keys`."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """0 takes a free one."""
+    keys: str | None = None
+    """A file of keys (`bifocal key new` prints its lines), relative to the cluster file."""
+    keep_alive: Seconds = _default("10s")
+    """A stream that is silent for so long gets a comment, so that no proxy cuts it."""
+    targets_every: Seconds = _default("1s")
+    """How often the gateway asks Ray where the replicas are."""
+    limits: Limits = Limits()
+
+
+class ServingSpec(Section):
+    """The slice as a whole; `deploy` adds its own keys beside these."""
+
+    models: Annotated[dict[ModelName, ModelSpec], Field(min_length=1)]
+    router: RouterSpec = RouterSpec()
+    gateway: GatewaySpec = GatewaySpec()
+    slo: Slo = Slo()
+    longest_answer: Seconds = _default("1h")
+    """The most that one answer may take. Every timer that could cut a stream follows from it."""
+
+    @model_validator(mode="after")
+    def _router_names_models(self) -> "ServingSpec":
+        for role, name in (("fast", self.router.fast), ("deep", self.router.deep)):
+            if name is not None and name not in self.models:
+                known = ", ".join(sorted(self.models))
+                msg = f"router.{role} names {name}, which is not among models ({known})"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _longest_answer_fits(self) -> "ServingSpec":
+        for mode in Mode:
+            tokens = self.gateway.limits.output_tokens.of(mode)
+            promise = self.slo.of(mode)
+            needed = promise.ttft + tokens * promise.tpot
+            if needed > self.longest_answer:
+                most = int((self.longest_answer - promise.ttft) / promise.tpot)
+                msg = (
+                    f"gateway.limits.outputTokens.{mode} is {tokens}, and at slo.{mode}'s "
+                    f"{promise.ttft:g} s + {tokens} x {promise.tpot:g} s = {needed:g} s it does not"
+                    f" fit in longestAnswer ({self.longest_answer:g} s); allowed is at most {most}"
+                )
+                raise ValueError(msg)
+        return self

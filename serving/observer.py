@@ -1,0 +1,65 @@
+"""What happens in the gateway, as frozen events, and the one who listens.
+
+`serving` emits; `ops` implements; `deploy` joins them. Events hold numbers and bounded names,
+never text of a prompt or an answer.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from serving.values import ModelName, Outcome, RequestId, Route, Team, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRouted:
+    """The request passed authentication and parsing, and the router has decided."""
+
+    id: RequestId
+    team: Team
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFinished:
+    """The last event of every request that was read, however it ended. Times in seconds."""
+
+    id: RequestId
+    endpoint: str
+    """`chat`, `completions`"""
+    team: Team
+    route: Route | None
+    """None when the request was refused before a decision."""
+    outcome: Outcome
+    status: int
+    stream: bool
+    e2e_s: float
+    ttft_s: float | None
+    """From the request's first byte to the first token that was sent on; streams only."""
+    usage: Usage | None
+    """None when the engine did not say, as after an abort."""
+    error_code: str | None = None
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaFailed:
+    """A replica could not be reached, or failed while it answered."""
+
+    model: ModelName
+    reason: str
+    """`unreachable`, `failed`, `timeout`"""
+
+
+Event = RequestRouted | RequestFinished | ReplicaFailed
+
+
+class Observer(Protocol):
+    """Called in the event loop, so it must return at once and never raise."""
+
+    def on(self, event: Event) -> None: ...
+
+    def in_flight(self, change: int) -> None:
+        """+1 when a request is admitted, -1 when it ends."""
+
+    def render(self) -> tuple[bytes, str]:
+        """The body and content type of `GET /metrics`."""
