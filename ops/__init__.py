@@ -1,1 +1,4 @@
-"""Metrics and benchmarks: what people who run Bifocal look at. It observes `serving`, never steers it."""
+"""Metrics and benchmarks: what people who run Bifocal look at.
+
+It observes `serving` and never steers it.
+"""

@@ -22,7 +22,7 @@ class Modes(StrEnum):
     THINKING_ONLY = "thinking-only"
     """The -Thinking-2507 checkpoints."""
     PLAIN_ONLY = "plain-only"
-    """The -Instruct-2507 checkpoints: given a reasoning parser, their answer would be lost in it."""
+    """The -Instruct-2507 checkpoints: a reasoning parser would swallow their whole answer."""
 
     @property
     def offered(self) -> tuple[Mode, ...]:
