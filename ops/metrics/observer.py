@@ -1,0 +1,157 @@
+"""The observer that turns the gateway's events into Prometheus samples.
+
+It is called in the gateway's event loop several times a request, so the label children are looked
+up once and their methods kept (`.labels()` costs more than the count itself).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from ops.metrics import table
+from ops.metrics.labels import MAX_TEAMS, OTHER, TeamGuard, error_codes, route_labels
+from ops.metrics.table import Kind, Metric
+from serving.observer import Event, ReplicaFailed, RequestFinished, RequestRouted
+from serving.values import Mode, Outcome, Route, Team
+
+Add = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    """Where the tokens of one (model, mode, team) are added."""
+
+    prompt: Add
+    reasoning: Add
+    answer: Add
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Where the latencies of one (model, mode) are observed."""
+
+    ttft: Add
+    tpot: Add
+    e2e: Add
+
+
+class PrometheusObserver:
+    """Implements `serving.observer.Observer` on a registry of its own, or on the one given."""
+
+    def __init__(
+        self, registry: CollectorRegistry | None = None, *, max_teams: int = MAX_TEAMS
+    ) -> None:
+        # Without this a `_created` gauge joins each counter: twice the series, of no use in the text
+        # format. The library knows only a global switch.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = registry or CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._metrics = {row.name: _register(row, self._registry) for row in table.TABLE}
+        self._teams = TeamGuard(max_teams)
+        self._codes = error_codes()
+        self._counts: dict[tuple[object, ...], Add] = {}
+        self._tokens: dict[tuple[str, bool, Team], _Tokens] = {}
+        self._times: dict[tuple[str, bool], _Times] = {}
+        self._change_in_flight = self._adder(table.IN_FLIGHT)
+
+    def on(self, event: Event) -> None:
+        match event:
+            case RequestFinished():
+                self._finished(event)
+            case RequestRouted(route=route):
+                self._count(table.DECISIONS, (*route_labels(route), route.reason))
+            case ReplicaFailed():
+                self._count(table.REPLICA_FAILURES, (event.model, event.reason))
+
+    def in_flight(self, change: int) -> None:
+        self._change_in_flight(change)
+
+    def render(self) -> tuple[bytes, str]:
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+    def _finished(self, event: RequestFinished) -> None:
+        self._count_request(event)
+        if event.error_code is not None:
+            code = event.error_code if event.error_code in self._codes else OTHER
+            self._count(table.ERRORS, (event.endpoint, code))
+        if event.route is not None:
+            if event.retries:
+                self._count(table.RETRIES, (event.route.model,), event.retries)
+            self._observe_times(event, event.route)
+            self._add_tokens(event, event.route)
+
+    def _count_request(self, event: RequestFinished) -> None:
+        route = event.route
+        key = (
+            event.endpoint,
+            None if route is None else (route.model, route.mode is Mode.THINKING),
+            event.team,
+            event.outcome._value_,
+        )
+        if (add := self._counts.get(key)) is None:
+            names = (event.endpoint, *route_labels(route), self._teams.label(event.team))
+            add = self._counts[key] = self._adder(table.REQUESTS, (*names, event.outcome))
+        add(1)
+
+    def _observe_times(self, event: RequestFinished, route: Route) -> None:
+        """TTFT of every stream that had a token; the rest only of answers that came whole, so that
+        what a client cut short does not read as speed."""
+        key = (route.model, route.mode is Mode.THINKING)
+        if (times := self._times.get(key)) is None:
+            of = route_labels(route)
+            rows = (table.TTFT, table.TPOT, table.E2E)
+            times = self._times[key] = _Times(*(self._adder(row, of) for row in rows))
+        if event.ttft_s is not None:
+            times.ttft(event.ttft_s)
+        if event.outcome is not Outcome.OK:
+            return
+        times.e2e(event.e2e_s)
+        if event.ttft_s is not None and event.usage and event.usage.completion_tokens > 1:
+            times.tpot((event.e2e_s - event.ttft_s) / (event.usage.completion_tokens - 1))
+
+    def _add_tokens(self, event: RequestFinished, route: Route) -> None:
+        if (usage := event.usage) is None:
+            return
+        key = (route.model, route.mode is Mode.THINKING, event.team)
+        if (tokens := self._tokens.get(key)) is None:
+            of = (*route_labels(route), self._teams.label(event.team))
+            rows = (table.PROMPT_TOKENS, table.REASONING_TOKENS, table.ANSWER_TOKENS)
+            tokens = self._tokens[key] = _Tokens(*(self._adder(row, of) for row in rows))
+        tokens.prompt(usage.prompt_tokens)
+        tokens.answer(usage.answer_tokens)
+        if usage.reasoning_tokens:
+            tokens.reasoning(usage.reasoning_tokens)
+
+    def _count(self, row: Metric, labels: tuple[str, ...], amount: int = 1) -> None:
+        key = (row.name, *labels)
+        if (add := self._counts.get(key)) is None:
+            add = self._counts[key] = self._adder(row, labels)
+        add(amount)
+
+    def _adder(self, row: Metric, labels: tuple[str, ...] = ()) -> Add:
+        """The method that takes one number for this row and these labels."""
+        metric = self._metrics[row.name]
+        child = metric.labels(*labels) if labels else metric
+        return child.observe if isinstance(child, Histogram) else child.inc
+
+
+def _register(row: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
+    match row.kind:
+        case Kind.COUNTER:
+            return Counter(row.name, row.meaning, row.labels, registry=registry)
+        case Kind.GAUGE:
+            return Gauge(row.name, row.meaning, row.labels, registry=registry)
+        case Kind.HISTOGRAM:
+            return Histogram(
+                row.name, row.meaning, row.labels, registry=registry, buckets=row.buckets
+            )
