@@ -57,6 +57,8 @@ class RequestFacts:
     """Numbers in the latest user turn."""
     longest_number: int = 0
     """Digits of the longest number in the latest user turn."""
+    asks_for_sum: bool = False
+    """A plus between numbers, a word for a sum, or a list of numbers to be added up."""
     has_code: bool = False
     has_maths: bool = False
     """Notation of mathematics: formulas, powers, roots, integrals, LaTeX."""
@@ -106,6 +108,8 @@ class ReplicaSnapshot:
     requests_in_flight: int = 0
     load: Load | None = None
     """None until its door has spoken, and when what it said is too old."""
+    foreign_requests: int = 0
+    """Requests on it that were not ours when its door last spoke."""
     failing: bool = False
     """It failed and has not answered since."""
 

@@ -1,0 +1,190 @@
+"""What both endpoints share: a body against its table of fields and the limits, and what of it
+the engine gets.
+
+A body is checked once and then kept as the plain object that the client sent, so that nothing is
+built anew on the way to the engine but the fields that the route decides.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from serving.config import Limits
+from serving.errors import BifocalError, LimitExceeded, MalformedRequest, UnsupportedParameter
+from serving.values import Mode, ModelName
+from serving.wire import shapes
+from serving.wire.json import encode
+
+AUTO: Final = "auto"
+"""The model of a request that names none."""
+
+Fields = TypeVar("Fields", bound=shapes.Sampling)
+
+_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
+
+
+class OutputCap(NamedTuple):
+    """The tokens of answer that the client asked for, and by which field."""
+
+    tokens: int
+    param: str
+
+
+@dataclass(slots=True)
+class WireRequest:
+    """A request that passed. `body` is the client's own, without what only the gateway reads."""
+
+    body: dict[str, Any]
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    """As the router reads them."""
+    stream: bool
+    include_usage: bool
+    cap: OutputCap | None = None
+    choices: int = 1
+    enable_thinking: bool | None = None
+    reasoning_effort: str | None = None
+    tools: int = 0
+    wants_schema: bool = False
+    engine_caps_itself: bool = field(default=False)
+    """Without `max_tokens` the engine takes all the context that is left (chat), not a small
+    number of its own (completions)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the route decides about a body."""
+
+    model: ModelName
+    mode: Mode
+    template_kwargs: Mapping[str, bool]
+    sampling: Mapping[str, float | int]
+    output_tokens: int
+    """The mode's cap."""
+    context: int
+
+
+def check(body: dict[str, Any], table: type[Fields]) -> Fields:
+    """The body as its table describes it. Errors name the field."""
+    unknown = body.keys() - _names(table)
+    if unknown:
+        raise _refused(min(unknown))
+    try:
+        return msgspec.convert(body, table)
+    except msgspec.ValidationError as error:
+        raise _wrong(str(error)) from None
+
+
+_NAMES: dict[type, frozenset[str]] = {
+    table: frozenset(field.name for field in msgspec.structs.fields(table))
+    for table in (shapes.ChatFields, shapes.CompletionFields)
+}
+
+
+def _names(table: type[shapes.Sampling]) -> frozenset[str]:
+    return _NAMES[table]
+
+
+def _refused(name: str) -> BifocalError:
+    if name in shapes.OPERATORS:
+        return UnsupportedParameter(f"{name} is for operators only", param=name)
+    return UnsupportedParameter(f"{name} is not supported", param=name)
+
+
+def _wrong(message: str) -> BifocalError:
+    found = _PLACE.fullmatch(message)
+    what, path = (found["what"], found["path"] or "") if found else (message, "")
+    if unknown := _UNKNOWN.fullmatch(what):
+        name = f"{path}.{unknown[1]}".lstrip(".")
+        return UnsupportedParameter(f"{name} is not supported", param=name)
+    return MalformedRequest(f"{path}: {what}" if path else what, param=path or None)
+
+
+def within(number: int, most: int, param: str, what: str = "") -> None:
+    """Refuses a count above its limit, with the number allowed."""
+    if number > most:
+        subject = what or param
+        msg = f"{subject}: found {number}; allowed are at most {most}"
+        raise LimitExceeded(msg, param=param)
+
+
+def check_sampling(fields: shapes.Sampling, limits: Limits, prompts: int = 1) -> None:
+    """The limits that both endpoints share."""
+    within((fields.n or 1) * prompts, limits.choices, "n", "n (choices in all)")
+    if isinstance(fields.stop, list):
+        within(len(fields.stop), limits.stops, "stop", "stop strings")
+    if fields.stream_options is not None and not fields.stream:
+        msg = "stream_options needs stream: true"
+        raise MalformedRequest(msg, param="stream_options")
+    if fields.response_format is not None:
+        check_schema(fields.response_format, limits, "response_format")
+    if fields.structured_outputs is not None:
+        check_schema(fields.structured_outputs, limits, "structured_outputs")
+
+
+def check_schema(schema: object, limits: Limits, param: str) -> None:
+    within(len(encode(schema)), limits.schema_size, param, f"bytes of {param}")
+
+
+def wants_schema(fields: shapes.Sampling) -> bool:
+    asked = fields.response_format
+    return fields.structured_outputs is not None or (asked is not None and asked.type != "text")
+
+
+def include_usage(fields: shapes.Sampling) -> bool:
+    return fields.stream_options is not None and bool(fields.stream_options.include_usage)
+
+
+def drop(body: dict[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        body.pop(name, None)
+
+
+def order(request: WireRequest, orders: Orders) -> bool:
+    """Turns the body into what the engine gets; True when the output cap in it is ours.
+
+    vLLM refuses a `max_tokens` that does not fit behind the prompt, and clamps one that is left
+    out. So a cap of ours that is refused may be left out: what is left of the context is less.
+    """
+    body = request.body
+    body["model"] = orders.model
+    for name, value in orders.sampling.items():
+        if body.get(name) is None:
+            body[name] = value
+    if orders.template_kwargs:
+        body["chat_template_kwargs"] = orders.template_kwargs
+    if orders.mode is Mode.PLAIN:
+        body.pop("thinking_token_budget", None)
+    return _cap_output(request, orders)
+
+
+def _cap_output(request: WireRequest, orders: Orders) -> bool:
+    if request.cap is not None:
+        tokens, param = request.cap
+        if tokens > orders.output_tokens:
+            msg = (
+                f"{param} is {tokens}; allowed are at most {orders.output_tokens} "
+                f"({orders.model}, {orders.mode})"
+            )
+            raise LimitExceeded(msg, param=param)
+        return False
+    if not request.engine_caps_itself or orders.context <= orders.output_tokens:
+        return False
+    request.body["max_tokens"] = orders.output_tokens
+    return True
+
+
+def uncap(request: WireRequest) -> None:
+    """Takes back a cap of ours."""
+    request.body.pop("max_tokens", None)
+
+
+def ask_for_usage(body: dict[str, Any], fields: shapes.Sampling) -> None:
+    """Usage is always asked of the engine; who did not ask for it does not see it."""
+    asked = fields.stream_options
+    every = asked is not None and asked.include_usage and asked.continuous_usage_stats
+    body["stream_options"] = {"include_usage": True, "continuous_usage_stats": bool(every)}
