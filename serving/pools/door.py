@@ -1,0 +1,153 @@
+"""The door of a replica: an ASGI middleware inside vLLM's server (engine argument `middleware`).
+
+It lets in who holds the pool's token, shows the few paths that the gateway uses, tells the engine's
+load with every answer, and adds `reasoning_content`. Who may use the service, and how much, is the
+gateway's to say.
+"""
+
+import hmac
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from serving.errors import BadKey, BifocalError, UnknownPath
+from serving.pools.gauges import GAUGES, header_value
+from serving.pools.reasoning import StreamRewriter, rewrite
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"
+LOAD_HEADER: Final = b"x-bifocal-load"
+HEALTH: Final = "/health"
+CHAT: Final = "/v1/chat/completions"
+PATHS: Final = frozenset({HEALTH, CHAT, "/v1/completions", "/v1/models"})
+
+
+class NoPoolToken(Exception):
+    """The replica would stand open."""
+
+
+class Door:
+    """`token` defaults to the environment's, which a replica inherits from its node: Ray's REST
+    API shows an application's own environment to everyone."""
+
+    def __init__(self, app: App, token: str | None = None) -> None:
+        token = token or os.environ.get(TOKEN_VARIABLE)
+        if not token:
+            raise NoPoolToken(f"{TOKEN_VARIABLE} is not set, so this replica would stand open")
+        self._app = app
+        self._expected = b"Bearer " + token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif error := self._refusal(scope):
+            await _refuse(error, send)
+        else:
+            await self._app(scope, receive, _answer(_path(scope), send))
+
+    def _refusal(self, scope: Scope) -> BifocalError | None:
+        path = _path(scope)
+        if path != HEALTH and not hmac.compare_digest(_authorization(scope), self._expected):
+            return BadKey("this replica answers only to the gateway of its cluster")
+        if path not in PATHS:
+            return UnknownPath(f"{path} is not served; a replica has {', '.join(sorted(PATHS))}")
+        return None
+
+
+def _path(scope: Scope) -> str:
+    """Without the pool's route prefix, as the application's router sees it."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _authorization(scope: Scope) -> bytes:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return bytes(value)
+    return b""
+
+
+async def _refuse(error: BifocalError, send: Send) -> None:
+    body = msgspec.json.encode(error.body())
+    headers = [(name.encode(), value.encode()) for name, value in error.headers().items()]
+    headers += [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        _load(),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _load() -> tuple[bytes, bytes]:
+    return LOAD_HEADER, header_value(GAUGES.total())
+
+
+def _answer(path: str, send: Send) -> Send:
+    """What sends the application's answer on: only a chat holds reasoning."""
+    if path == CHAT:
+        return ChatAnswer(send)
+
+    async def with_load(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), _load()]
+        await send(message)
+
+    return with_load
+
+
+class ChatAnswer:
+    """The sending side of one chat: a stream is rewritten event by event as it passes; any other
+    body is short, so it is collected, rewritten and sent with its new length."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+        """Held back until the body's length is known."""
+        self._parts: list[bytes] = []
+        self._stream: StreamRewriter | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+        elif message["type"] != "http.response.body":
+            await self._send(message)
+        elif self._stream is not None:
+            await self._pass_on(self._stream, message)
+        else:
+            await self._collect(message)
+
+    async def _begin(self, message: Message) -> None:
+        headers = [*message.get("headers", ()), _load()]
+        message["headers"] = headers
+        if any(k == b"content-type" and v.startswith(b"text/event-stream") for k, v in headers):
+            self._stream = StreamRewriter()
+            await self._send(message)
+        else:
+            self._start = message
+
+    async def _pass_on(self, stream: StreamRewriter, message: Message) -> None:
+        body, more = stream.feed(message.get("body", b"")), message.get("more_body", False)
+        if not more:
+            body += stream.finish()
+        if body or not more:
+            await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def _collect(self, message: Message) -> None:
+        self._parts.append(message.get("body", b""))
+        if message.get("more_body", False) or self._start is None:
+            return
+        body = rewrite(b"".join(self._parts))
+        headers = [h for h in self._start["headers"] if h[0] != b"content-length"]
+        self._start["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": body})

@@ -1,0 +1,137 @@
+"""A model as vLLM wants it: where its weights are, the engine's arguments, its environment.
+
+Pure. How many replicas there are and where they are placed is `serve_config`'s; how many GPUs a
+model needs is not decided here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from types import MappingProxyType
+from typing import Any, Final
+
+from serving.catalog import ModelFacts, Modes
+from serving.config import ModelSpec
+from serving.values import ModelName
+
+DOOR: Final = "serving.pools.door.Door"
+QUANTISED_BLOCK: Final = 128
+"""FP8 is quantised in blocks of 128 x 128, AWQ and GPTQ in groups of 128."""
+
+_CHECKPOINT_SUFFIX: Final[Mapping[str, str]] = MappingProxyType(
+    {"bf16": "", "fp32": "", "fp8": "-FP8", "awq": "-AWQ", "gptq-int4": "-GPTQ-Int4"}
+)
+"""Qwen3's quantised checkpoints are repositories of their own."""
+
+_ACCELERATORS: Final = frozenset(
+    {"A100", "A10G", "B200", "B300", "GB200", "GB300", "H100", "H20", "H200", "L4", "L40S", "T4"}
+)
+"""The names by which Ray knows a node's GPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What the nodes of a pool compute with."""
+
+    cpu: bool
+    accelerator: str | None = None
+    """Ray's name of the GPU; None where Ray has no name for it: any GPU will do then."""
+
+    @classmethod
+    def of(cls, kind: str) -> "Hardware":
+        """`kind` as the cluster file has it: `cpu`, `h100-80g`."""
+        gpu = kind.split("-")[0].upper()
+        return cls(cpu=kind == "cpu", accelerator=gpu if gpu in _ACCELERATORS else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One model, ready to be deployed."""
+
+    name: ModelName
+    spec: ModelSpec
+    facts: ModelFacts
+    hardware: Hardware
+    source: str
+    """A folder, if absolute; else a Hugging Face id."""
+
+    @property
+    def is_local(self) -> bool:
+        return self.source.startswith("/")
+
+
+def source_of(spec: ModelSpec, facts: ModelFacts) -> str:
+    """What the file says, or the published checkpoint of that precision."""
+    return spec.source or facts.hf_id + _CHECKPOINT_SUFFIX[spec.precision]
+
+
+def arguments(pool: Pool) -> dict[str, Any]:
+    """vLLM's engine and front-end arguments.
+
+    What is left out is as important: no sampling defaults (vLLM takes the checkpoint's), no cap on
+    output tokens, never `trust_remote_code`. The file's own arguments come last.
+    """
+    spec = pool.spec
+    return {
+        "middleware": [DOOR],
+        "enable_log_requests": False,
+        "disable_fastapi_docs": True,
+        "trust_remote_code": False,
+        "tensor_parallel_size": spec.tensor_parallel_size,
+        "dtype": "float32" if spec.precision == "fp32" else "bfloat16",
+        **_parsers(pool.facts),
+        **({"max_model_len": spec.context} if spec.context else {}),
+        # AWQ and GPTQ are left to the checkpoint: named, they would lose vLLM's faster kernels.
+        **({"quantization": "fp8"} if spec.precision == "fp8" else {}),
+        **({"enable_expert_parallel": True} if _needs_expert_parallel(pool) else {}),
+        **({"enforce_eager": True} if pool.hardware.cpu else {}),
+        **spec.engine,
+    }
+
+
+def _parsers(facts: ModelFacts) -> dict[str, Any]:
+    """Hermes reads Qwen3's JSON tool calls. A checkpoint that never thinks gets no reasoning
+    parser: it would take the whole answer for reasoning."""
+    tools = {"enable_auto_tool_choice": True, "tool_call_parser": "hermes"}
+    return tools if facts.modes is Modes.PLAIN_ONLY else {**tools, "reasoning_parser": "qwen3"}
+
+
+def _needs_expert_parallel(pool: Pool) -> bool:
+    """Whether a quantised expert cannot be cut by the tensor parallel size, so that whole experts
+    must be spread instead."""
+    if not pool.facts.is_moe or pool.spec.precision in ("bf16", "fp32"):
+        return False
+    return pool.facts.ffn / pool.spec.tensor_parallel_size % QUANTISED_BLOCK != 0
+
+
+def environment(pool: Pool, cache: str) -> dict[str, str]:
+    """Of the replica and its engine's processes. `cache` is a folder kept between runs, without
+    which every start compiles and inspects the model anew. The file's own variables come last."""
+    return {
+        "VLLM_NO_USAGE_STATS": "1",
+        "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
+        "VLLM_CACHE_ROOT": f"{cache}/vllm",
+        "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
+        **({"HF_HUB_OFFLINE": "1"} if pool.is_local else {}),
+        **(_cpu_environment(pool) if pool.hardware.cpu else {}),
+        **pool.spec.env,
+    }
+
+
+def _cpu_environment(pool: Pool) -> dict[str, str]:
+    """Several engines share the cores: none is bound to any, and each computes with one thread.
+    Tracing by torch costs the first requests seconds and gains an eager engine nothing."""
+    return {
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(pool)),
+        "TORCHDYNAMO_DISABLE": "1",
+    }
+
+
+def kv_cache_gib(pool: Pool) -> int:
+    """Memory for keys and values on a CPU: one answer of the full context, at least 1 GiB."""
+    bytes_per_element = 4 if pool.spec.precision == "fp32" else 2
+    context = pool.spec.context or pool.facts.context
+    needed = pool.facts.kv_elements_per_token * bytes_per_element * context
+    return max(1, ceil(needed / 1024**3))

@@ -1,0 +1,42 @@
+"""Adds `reasoning_content` beside vLLM's `reasoning`: bytes in, bytes out, nothing parsed.
+
+Many clients read the older name. The rewriting is right because the bytes `"reasoning":` cannot
+stand inside a JSON string, where quotes are escaped, and a string that is a value is never
+followed by a colon: they are a key, always.
+"""
+
+import re
+from typing import Final
+
+_KEY: Final = b'"reasoning":'
+_FIELD: Final = re.compile(rb'"reasoning": ?("[^"\\]*(?:\\.[^"\\]*)*"|null)')
+_TWICE: Final = rb'"reasoning":\1,"reasoning_content":\1'
+_EVENT_END: Final = b"\n\n"
+
+
+def rewrite(body: bytes) -> bytes:
+    """A whole JSON body, or whole events of a stream."""
+    return _FIELD.sub(_TWICE, body) if _KEY in body else body
+
+
+class StreamRewriter:
+    """For a stream in pieces: what is not yet a whole event is held back."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self._rest:
+            chunk, self._rest = self._rest + chunk, b""
+        if not chunk.endswith(_EVENT_END):
+            end = chunk.rfind(_EVENT_END) + len(_EVENT_END)
+            if end < len(_EVENT_END):
+                self._rest = chunk
+                return b""
+            chunk, self._rest = chunk[:end], chunk[end:]
+        return rewrite(chunk)
+
+    def finish(self) -> bytes:
+        """What is left when the stream has ended."""
+        rest, self._rest = self._rest, b""
+        return rewrite(rest)
