@@ -51,7 +51,7 @@ class PrometheusObserver:
     def __init__(
         self, registry: CollectorRegistry | None = None, *, max_teams: int = MAX_TEAMS
     ) -> None:
-        # Without this a `_created` gauge joins each counter: twice the series, of no use in the text
+        # Else a `_created` gauge joins each counter: twice the series, of no use in the text
         # format. The library knows only a global switch.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry or CollectorRegistry()

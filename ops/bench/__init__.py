@@ -1,0 +1,11 @@
+"""`bifocal bench`: what the gateway costs, side by side, in one run, with one load generator.
+
+    values, rounds     pure: what is measured, in which order, and what follows from it
+    loadgen            the load, a process of its own
+    mock, passthrough  an upstream that answers at once, and the least that a gateway could do
+    contenders         starts and stops each, and counts the CPU of its processes
+    bench              one run: contenders up, rounds, contenders down
+    report, plot       the table, the JSON, the picture
+
+It knows no command of the product: `deploy` hands those in.
+"""

@@ -1,0 +1,102 @@
+"""One run: contenders up, warmed, asked in interleaved rounds, down."""
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import psutil
+
+from ops.bench.contenders import Product, Room, engines, mocks, peers
+from ops.bench.measure import Contender, measure
+from ops.bench.report import Run
+from ops.bench.rounds import order
+from ops.bench.values import Load, Measurement
+
+Only = Literal["mock", "engines"]
+MOCK_SHARE: Final = 0.3
+"""Of an engine's seconds: a mock answers thousands of times a second."""
+RAMP_SHARE: Final = 0.2
+"""Load before each window, of the window's seconds."""
+WARM_UP_S: Final = 2.0
+"""Once, before the first round: an engine's first requests compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    rounds: int = 5
+    seconds: float = 5.0
+    """Of each contender under each load in each round."""
+    only: Only | None = None
+    peers: tuple[str, ...] = ()
+
+
+def run(plan: Plan, product: Product, room: Room) -> Run:
+    machine = _machine()
+    measured: list[Measurement] = []
+    if plan.only != "engines":
+        with mocks(product, room) as contenders:
+            measured += _rounds(plan.rounds, plan.seconds * MOCK_SHARE, contenders, room)
+    if plan.only != "mock":
+        with engines(product, room) as contenders:
+            others = peers(product, plan.peers)
+            measured += _rounds(plan.rounds, plan.seconds, (*contenders, *others), room)
+    settings = {**asdict(plan), "model": product.engine.model}
+    return Run({**machine, "load_after": os.getloadavg()[0]}, settings, tuple(measured))
+
+
+def _rounds(
+    rounds: int, seconds: float, contenders: Sequence[Contender], room: Room
+) -> list[Measurement]:
+    """All contenders under one load, then under the next: a pair is never far apart in time."""
+    by_name = {each.name: each for each in contenders}
+    loads = tuple(dict.fromkeys(load for each in contenders for load in each.loads))
+    for each in contenders:
+        for load in each.loads:
+            room.say(f"warming up {each.name}, {load.name}")
+            measure(each, load, -1, seconds=WARM_UP_S / 4, warmup_s=WARM_UP_S)
+    found = []
+    for round_ in range(rounds):
+        for load in loads:
+            for name in order(tuple(by_name), round_):
+                one = _one(by_name[name], load, round_, seconds)
+                room.say(_line(one, rounds))
+                found.append(one)
+    return found
+
+
+def _one(contender: Contender, load: Load, round_: int, seconds: float) -> Measurement:
+    return measure(contender, load, round_, seconds=seconds, warmup_s=seconds * RAMP_SHARE)
+
+
+def _line(one: Measurement, rounds: int) -> str:
+    tally = one.tally
+    ttft = "" if tally.ttft_p50_ms is None else f", TTFT {tally.ttft_p50_ms:.1f} ms"
+    lost = f", LOST {dict(tally.lost)}" if tally.lost else ""
+    speed = f"{tally.tokens_per_s:,.0f} tokens/s, {tally.requests_per_s:,.1f} requests/s"
+    return f"round {one.round + 1}/{rounds} {one.load:6} {one.contender:20} {speed}{ttft}{lost}"
+
+
+def _machine() -> dict[str, Any]:
+    """What a reader needs to judge the figures: a busy machine (`load_before`) makes them noise."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 1024**3, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_before": os.getloadavg()[0],
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _cpu_model() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
