@@ -32,7 +32,7 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
         reasoning_effort=fields.reasoning_effort,
         tools=len(fields.tools or ()),
         wants_schema=wire.wants_schema(fields),
-        engine_caps_itself=True,
+        is_chat=True,
     )
 
 

@@ -26,7 +26,6 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
         include_usage=wire.include_usage(fields),
         cap=None if fields.max_tokens is None else wire.OutputCap(fields.max_tokens, "max_tokens"),
         choices=(fields.n or 1) * prompts,
-        enable_thinking=False,
         wants_schema=wire.wants_schema(fields),
     )
 

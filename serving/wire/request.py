@@ -7,7 +7,7 @@ built anew on the way to the engine but the fields that the route decides.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -50,9 +50,9 @@ class WireRequest:
     reasoning_effort: str | None = None
     tools: int = 0
     wants_schema: bool = False
-    engine_caps_itself: bool = field(default=False)
-    """Without `max_tokens` the engine takes all the context that is left (chat), not a small
-    number of its own (completions)."""
+    is_chat: bool = False
+    """Rendered by the model's template, which has the switch for thinking. Without `max_tokens`
+    the engine then takes all the context that is left; of a bare prompt, 16 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ def _cap_output(request: WireRequest, orders: Orders) -> bool:
             )
             raise LimitExceeded(msg, param=param)
         return False
-    if not request.engine_caps_itself or orders.context <= orders.output_tokens:
+    if not request.is_chat or orders.context <= orders.output_tokens:
         return False
     request.body["max_tokens"] = orders.output_tokens
     return True

@@ -145,9 +145,9 @@ class ChatFields(Sampling, kw_only=True):
     tools: Annotated[list[Tool], Meta(min_length=1)] | None = None
     tool_choice: Literal["none", "auto", "required"] | ChosenTool | None = None
     parallel_tool_calls: bool | None = None
-    reasoning_effort: (
-        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
-    ) = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
+        None
+    )
     include_reasoning: bool | None = None
     thinking_token_budget: Natural | None = None
     chat_template_kwargs: TemplateKwargs | None = None

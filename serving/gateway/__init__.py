@@ -1,0 +1,27 @@
+"""The endpoint: a plain ASGI application, outside Ray, in front of the replicas.
+
+asgi      what a request holds and how it is answered
+app       routes, the error handler, start and end
+answer    the life of one request for tokens
+relay     an engine's answer on its way to the client: streamed, and whole
+upstream  the connection to a replica
+targets   where the replicas are: Ray's REST API, or fixed addresses
+pool      what is known of each replica now
+refresh   the loop that asks for both
+call      the record of one request
+silence   comments in a stream that says nothing
+models    what the endpoint says of its models and of itself
+"""
+
+from serving.gateway.answer import Served, Service
+from serving.gateway.app import Gateway
+from serving.gateway.targets import FixedSource, RaySource, TargetSource
+
+__all__ = [
+    "FixedSource",
+    "Gateway",
+    "RaySource",
+    "Served",
+    "Service",
+    "TargetSource",
+]

@@ -1,0 +1,167 @@
+"""The ASGI application: a table of routes, one error handler, and what lives as long as it does.
+
+POST /v1/chat/completions, /v1/completions   with a key
+GET  /v1/models, /v1/models/{id}, /metrics   with a key
+GET  /health, /ready[?any]                   open: they say nothing of anyone
+"""
+
+import asyncio
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from serving.errors import BifocalError, InternalError, UnknownModel, UnknownPath, WrongMethod
+from serving.gateway import models
+from serving.gateway.answer import CHAT, COMPLETIONS, Answers, Service
+from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, new_request_id
+from serving.gateway.pool import Pools
+from serving.gateway.refresh import Refresh
+from serving.gateway.relay import Path
+from serving.gateway.targets import TargetSource
+from serving.gateway.upstream import Upstream, open_session
+from serving.values import RequestId
+
+log: Final = logging.getLogger("bifocal.gateway")
+
+Handler = Callable[[Request, Reply, RequestId], Awaitable[None]]
+_ONE_MODEL: Final = "/v1/models/"
+
+
+class Gateway:
+    """Serves `service` from the pools that `sources` know, asking them anew `every` so many
+    seconds."""
+
+    def __init__(
+        self,
+        service: Service,
+        sources: Sequence[TargetSource],
+        *,
+        pool_token: str | None,
+        every: float,
+    ) -> None:
+        self._service, self._sources, self._every = service, sources, every
+        self._pool_token = pool_token
+        self._pools = Pools(service.served)
+        self._created = int(time.time())
+        self._routes: Mapping[str, Mapping[str, Handler]] = {}
+        """Filled when the server starts."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(Request(scope, receive), send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _http(self, request: Request, send: Send) -> None:
+        id = new_request_id()
+        reply = Reply(send, id, time.monotonic)
+        try:
+            await self._handler(request)(request, reply, id)
+        except BifocalError as error:
+            if error.status >= 500:
+                log.warning("%s: %s: %s", id, error.code, error.message)
+            await reply.error(error)
+        except Exception as error:  # the last line: whatever it was, the client gets an answer
+            _report(id, error)
+            await reply.error(InternalError(f"the gateway failed; its log says where, under {id}"))
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """From start to end: the connections, and the loop that watches the replicas."""
+        await receive()
+        async with open_session() as session, asyncio.TaskGroup() as tasks:
+            upstream = Upstream(session, self._pool_token)
+            refresh = Refresh(self._sources, session, self._pools, upstream, time.monotonic)
+            await refresh.once()
+            self._routes = self._table(Answers(self._service, self._path(upstream)))
+            loop = tasks.create_task(refresh.forever(self._every), name="refresh")
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            loop.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _table(self, answers: Answers) -> Mapping[str, Mapping[str, Handler]]:
+        return {
+            CHAT.path: {"POST": partial(answers.answer, CHAT)},
+            COMPLETIONS.path: {"POST": partial(answers.answer, COMPLETIONS)},
+            "/v1/models": {"GET": self._list_models},
+            "/metrics": {"GET": self._metrics},
+            "/health": {"GET": self._health},
+            "/ready": {"GET": self._ready},
+        }
+
+    def _path(self, upstream: Upstream) -> Path:
+        service = self._service
+        return Path(
+            self._pools,
+            upstream,
+            service.observer,
+            time.monotonic,
+            service.limits.time_to_first_byte,
+            service.longest_answer,
+        )
+
+    def _handler(self, request: Request) -> Handler:
+        methods = self._routes.get(request.path)
+        if methods is None and request.path.startswith(_ONE_MODEL):
+            methods = {"GET": self._one_model}
+        if methods is None:
+            msg = f"there is no {request.path[:128]}; there are {', '.join(self._routes)}"
+            raise UnknownPath(msg)
+        if (handler := methods.get(request.method)) is not None:
+            return handler
+        return _other_method(request, methods)
+
+    async def _list_models(self, request: Request, reply: Reply, _: RequestId) -> None:
+        self._authenticate(request)
+        entries = models.entries(self._service, self._pools, self._created)
+        await reply.json(200, {"object": "list", "data": entries})
+
+    async def _one_model(self, request: Request, reply: Reply, _: RequestId) -> None:
+        self._authenticate(request)
+        asked = request.path.removeprefix(_ONE_MODEL)
+        for entry in models.entries(self._service, self._pools, self._created):
+            if asked in (entry["id"], *entry["aliases"]):
+                await reply.json(200, entry)
+                return
+        msg = f"unknown model {asked[:128]!r}; GET /v1/models lists those there are"
+        raise UnknownModel(msg, param="model")
+
+    async def _metrics(self, request: Request, reply: Reply, _: RequestId) -> None:
+        self._authenticate(request)
+        body, kind = self._service.observer.render()
+        await reply.whole(200, body, (b"content-type", kind.encode()))
+
+    async def _health(self, request: Request, reply: Reply, _: RequestId) -> None:
+        await reply.json(200, {"status": "ok"})
+
+    async def _ready(self, request: Request, reply: Reply, _: RequestId) -> None:
+        any_will_do = b"any" in request.query.split(b"&")
+        ready, told = models.readiness(self._service, self._pools, any_will_do=any_will_do)
+        await reply.json(200 if ready else 503, told)
+
+    def _authenticate(self, request: Request) -> None:
+        self._service.keys.team_of(request.secret, time.time())
+
+
+def _other_method(request: Request, methods: Mapping[str, Handler]) -> Handler:
+    """HEAD is GET without the body, which the server leaves out; the rest is refused."""
+    if request.method == "HEAD" and "GET" in methods:
+        return methods["GET"]
+    allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+    if request.method == "OPTIONS":
+        return partial(_options, allowed)
+    msg = f"{request.path[:128]} does not take {request.method[:16]}; it takes {allowed}"
+    raise WrongMethod(msg, allowed=allowed)
+
+
+async def _options(allowed: str, request: Request, reply: Reply, _: RequestId) -> None:
+    await reply.whole(200, b"", (b"allow", allowed.encode()))
+
+
+def _report(id: RequestId, error: Exception) -> None:
+    """Where it happened, but not the error's own words, which may hold a prompt's."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s: %s\n%s", id, type(error).__name__, frames)

@@ -1,0 +1,87 @@
+"""What the endpoint says of its models and of itself: plain values, ready to be encoded."""
+
+from typing import Any
+
+from serving.gateway.answer import Served, Service
+from serving.gateway.pool import Pools, PoolSnapshot
+from serving.routing import VIRTUAL, Family
+from serving.routing.family import Depth
+from serving.values import Mode, ModelName
+
+
+def entries(service: Service, pools: Pools, created: int) -> list[dict[str, Any]]:
+    """Of `GET /v1/models`: OpenAI's fields, and what a client may want to know before it asks."""
+    real = [
+        _model(name, served, service.family, pools.snapshot(name), created)
+        for name, served in service.served.items()
+    ]
+    return [*real, *(_virtual(name, service, pools, created) for name in VIRTUAL)]
+
+
+def readiness(service: Service, pools: Pools, *, any_will_do: bool) -> tuple[bool, dict[str, Any]]:
+    """`GET /ready`: whether every pool is, or with `?any` whether one is."""
+    snapshots = {name: pools.snapshot(name) for name in service.served}
+    enough = any if any_will_do else all
+    ready = enough(snapshot.ready for snapshot in snapshots.values())
+    return ready, {"ready": ready, "pools": {n: _pool(s) for n, s in snapshots.items()}}
+
+
+def _pool(snapshot: PoolSnapshot) -> dict[str, Any]:
+    return {
+        "ready": snapshot.ready,
+        "state": snapshot.state,
+        "reason": snapshot.why_not,
+        "replicas": len(snapshot.replicas),
+    }
+
+
+def _model(
+    name: ModelName, served: Served, family: Family, pool: PoolSnapshot, created: int
+) -> dict[str, Any]:
+    return _entry(
+        name,
+        created,
+        context=served.facts.context,
+        modes=served.facts.modes.offered,
+        reason=pool.why_not,
+        aliases=family.aliases(name),
+    )
+
+
+def _virtual(name: str, service: Service, pools: Pools, created: int) -> dict[str, Any]:
+    """Ready when all that it may stand for are."""
+    family = service.family
+    fast_and_deep = tuple(dict.fromkeys((family.fast, family.deep)))
+    behind = fast_and_deep if name not in tuple(Depth) else (family.at(Depth(name)),)
+    modes = tuple(mode for mode in Mode if any(mode in family.modes(model) for model in behind))
+    waits = [f"{m}: {why}" for m in behind if (why := pools.snapshot(m).why_not)]
+    return _entry(
+        name,
+        created,
+        context=min(service.served[model].facts.context for model in behind),
+        modes=modes,
+        reason="; ".join(waits) or None,
+        aliases=(),
+    )
+
+
+def _entry(
+    name: str,
+    created: int,
+    *,
+    context: int,
+    modes: tuple[Mode, ...],
+    reason: str | None,
+    aliases: tuple[str, ...],
+) -> dict[str, Any]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": created,
+        "owned_by": "bifocal",
+        "context": context,
+        "modes": modes,
+        "ready": reason is None,
+        "reason": reason,
+        "aliases": aliases,
+    }

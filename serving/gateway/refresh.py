@@ -1,0 +1,69 @@
+"""The background loop: asks where the replicas are, and whether those that failed answer again."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import aiohttp
+
+from serving.gateway.pool import Pools
+from serving.gateway.targets import SourceUnavailable, TargetSource
+from serving.gateway.upstream import Upstream
+from serving.values import ModelName, Target
+
+log: Final = logging.getLogger("bifocal.gateway")
+
+
+class Refresh:
+    """Keeps `pools` true to what the sources say."""
+
+    def __init__(
+        self,
+        sources: Sequence[TargetSource],
+        session: aiohttp.ClientSession,
+        pools: Pools,
+        upstream: Upstream,
+        clock: Callable[[], float],
+    ) -> None:
+        self._sources, self._session = sources, session
+        self._pools, self._upstream, self._clock = pools, upstream, clock
+        self._away: set[TargetSource] = set()
+        self._said: dict[ModelName, str] = {}
+
+    async def forever(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            try:
+                await self.once()
+            except Exception as error:  # without this loop the gateway would go blind
+                log.error("targets were not refreshed: %s", type(error).__name__)
+
+    async def once(self) -> None:
+        for source in self._sources:
+            await self._ask(source)
+        await asyncio.gather(*(self._probe(*failing) for failing in self._pools.failing()))
+        self._tell()
+
+    async def _ask(self, source: TargetSource) -> None:
+        try:
+            found = await source.pools(self._session)
+        except SourceUnavailable as error:
+            if source not in self._away:
+                log.warning("%s; what was known of the replicas is kept", error)
+            self._away.add(source)
+        else:
+            self._away.discard(source)
+            self._pools.update(found, self._clock())
+
+    async def _probe(self, name: ModelName, target: Target) -> None:
+        if await self._upstream.answers(target):
+            self._pools.answered(name, target.id, None, self._clock())
+
+    def _tell(self) -> None:
+        """One line for each change."""
+        for name, pool in self._pools.items():
+            state = pool.why_not or f"ready, {len(pool.replicas)} replica(s)"
+            if self._said.get(name) != state:
+                self._said[name] = state
+                log.info("pool %s: %s%s", name, state, f" ({pool.message})" if pool.message else "")

@@ -1,0 +1,162 @@
+"""An engine's answer on its way to the client: one attempt on one replica, and at most one more.
+
+`stream` and `whole` are the two kinds of answer. Nothing is tried again once content went out.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+from serving.accounting import usage_of
+from serving.errors import AnswerTimeout, EngineError, EngineFailed, EngineUnavailable
+from serving.gateway.asgi import JSON, Reply
+from serving.gateway.call import Call
+from serving.gateway.pool import Pools
+from serving.gateway.upstream import BROKE, Upstream
+from serving.observer import Observer, ReplicaFailed
+from serving.values import ModelName, Route, Target
+from serving.wire.engine import engine_error, event_error
+from serving.wire.json import encode
+from serving.wire.load import HEADER, parse_load
+from serving.wire.request import WireRequest
+from serving.wire.sse import Kind, Scanner
+
+LINGER_S = 1.0
+"""After the last event the connection is kept for the next request if it ends by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What an answer passes through, and how long it may take."""
+
+    pools: Pools
+    upstream: Upstream
+    observer: Observer
+    clock: Callable[[], float]
+    time_to_first_byte: float
+    longest_answer: float
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request to a pool, ready to be sent."""
+
+    call: Call
+    request: WireRequest
+    model: ModelName
+    body: bytes
+    deadline: asyncio.Timeout
+
+
+async def relay(path: Path, call: Call, reply: Reply, request: WireRequest, route: Route) -> None:
+    """Sends the whole answer to the client, or raises."""
+    # A whole answer's first byte comes with its last, so only a stream can be late with it.
+    limit = path.time_to_first_byte if request.stream else path.longest_answer
+    body = encode(request.body)
+    try:
+        async with asyncio.timeout(call.started + limit - path.clock()) as deadline:
+            await _try_twice(path, Exchange(call, request, route.model, body, deadline), reply)
+    except TimeoutError:
+        if not reply.complete:
+            path.observer.on(ReplicaFailed(route.model, "timeout"))
+            raise _too_late(path, call, request) from None
+
+
+async def _try_twice(path: Path, exchange: Exchange, reply: Reply) -> None:
+    target = path.pools.choose(exchange.model, time.time())
+    try:
+        await _attempt(path, exchange, reply, target)
+    except (EngineFailed, EngineUnavailable) as error:
+        _note(path, exchange, target, error)
+        if exchange.call.first_token is not None:
+            raise
+        exchange.call.retries += 1
+        other = path.pools.choose(exchange.model, time.time(), avoid=target.id)
+        try:
+            await _attempt(path, exchange, reply, other)
+        except (EngineFailed, EngineUnavailable) as again:
+            _note(path, exchange, other, again)
+            raise
+
+
+async def _attempt(path: Path, exchange: Exchange, reply: Reply, target: Target) -> None:
+    call = exchange.call
+    path.pools.begin(exchange.model, target.id, call.tokens)
+    try:
+        response = await path.upstream.post(target, call.path, exchange.body, call.id)
+        try:
+            if response.status != 200:
+                raise engine_error(response.status, await response.read())
+            load = parse_load(response.headers.get(HEADER))
+            path.pools.answered(exchange.model, target.id, load, path.clock())
+            answer = stream if exchange.request.stream else whole
+            await answer(path, exchange, reply, response)
+        except BROKE as error:
+            if not reply.complete:
+                msg = "the connection to the engine broke before its answer was complete"
+                raise EngineFailed(msg) from error
+        finally:
+            response.close()  # before its end this tells the engine to stop
+    finally:
+        path.pools.end(exchange.model, target.id, call.tokens)
+
+
+async def whole(
+    path: Path, exchange: Exchange, reply: Reply, response: aiohttp.ClientResponse
+) -> None:
+    body = await response.read()
+    exchange.call.usage = usage_of(body)
+    await reply.whole(200, body, JSON)
+
+
+async def stream(
+    path: Path, exchange: Exchange, reply: Reply, response: aiohttp.ClientResponse
+) -> None:
+    call, scanner, held = exchange.call, Scanner(), b""
+    async for block in response.content.iter_any():
+        for kind, data in scanner.feed(block):
+            if kind is Kind.CONTENT:
+                if call.first_token is None:
+                    _begin(path, exchange)
+                await reply.events(held + data if held else data)
+                held = b""
+            elif kind is Kind.PREAMBLE:
+                held += data  # till the first content, so that another replica may begin anew
+            elif kind is Kind.USAGE:
+                call.usage = usage_of(data)
+                if exchange.request.include_usage:
+                    await reply.events(data)
+            elif kind is Kind.ERROR:
+                raise event_error(data)
+            else:
+                _end_in(exchange.deadline, LINGER_S)
+                await reply.end(data)
+    if not reply.complete:
+        msg = "the engine's stream ended before the answer did"
+        raise EngineFailed(msg)
+
+
+def _begin(path: Path, exchange: Exchange) -> None:
+    """The first content: from now on the other deadline holds."""
+    call = exchange.call
+    call.first_token = path.clock()
+    _end_in(exchange.deadline, call.started + path.longest_answer - call.first_token)
+
+
+def _end_in(deadline: asyncio.Timeout, seconds: float) -> None:
+    deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+
+def _note(path: Path, exchange: Exchange, target: Target, error: EngineError) -> None:
+    path.pools.failed(exchange.model, target.id)
+    reason = "unreachable" if isinstance(error, EngineUnavailable) else "failed"
+    path.observer.on(ReplicaFailed(exchange.model, reason))
+
+
+def _too_late(path: Path, call: Call, request: WireRequest) -> AnswerTimeout:
+    if request.stream and call.first_token is None:
+        return AnswerTimeout(f"no answer began within {path.time_to_first_byte:g} s")
+    return AnswerTimeout(f"the answer took longer than {path.longest_answer:g} s")

@@ -1,0 +1,86 @@
+"""The connection to a replica: one request on it, and what may go wrong with the wire.
+
+Which replica, and whether to try another, is not decided here.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractCookieJar
+from multidict import CIMultiDict
+from yarl import URL
+
+from serving.errors import EngineUnavailable
+from serving.values import RequestId, Target
+from serving.wire.engine import RETRY_AFTER_S
+
+CONNECT_WITHIN_S: Final = 2.0
+"""Within one cluster a connection takes milliseconds; a host that is gone does not answer."""
+IDLE_S: Final = 4.0
+"""vLLM's server closes an idle connection after 5 s; one that we take must not close under us."""
+PROBE_WITHIN: Final = aiohttp.ClientTimeout(total=2)
+_NO_DEADLINE: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S)
+"""The answer's deadlines are the gateway's, by request."""
+BROKE: Final = (aiohttp.ClientError, ConnectionError)
+"""What aiohttp raises when a connection cannot be made or does not last."""
+
+
+@asynccontextmanager
+async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that adds nothing of its own to a request and changes nothing in an answer."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=_no_cookies(),
+        skip_auto_headers=("accept", "accept-encoding", "user-agent"),
+        auto_decompress=False,
+        timeout=_NO_DEADLINE,
+    ) as session:
+        yield session
+
+
+def _no_cookies() -> AbstractCookieJar:
+    return aiohttp.DummyCookieJar()
+
+
+class Upstream:
+    """Sends requests to replicas with their pool's token."""
+
+    def __init__(self, session: aiohttp.ClientSession, pool_token: str | None) -> None:
+        self._session = session
+        self._headers = CIMultiDict({"content-type": "application/json"})
+        if pool_token:
+            self._headers["authorization"] = f"Bearer {pool_token}"
+        self._urls: dict[tuple[str, str], URL] = {}
+
+    async def post(
+        self, target: Target, path: str, body: bytes, id: RequestId
+    ) -> aiohttp.ClientResponse:
+        """Raises EngineUnavailable when no answer begins."""
+        headers = self._headers.copy()
+        headers["x-request-id"] = id
+        try:
+            return await self._session.post(self._url(target, path), data=body, headers=headers)
+        except BROKE as error:
+            msg = "no replica could be reached"
+            raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S) from error
+
+    async def answers(self, target: Target) -> bool:
+        """Whether the replica says that it is well."""
+        try:
+            url = self._url(target, "/health")
+            async with self._session.get(url, timeout=PROBE_WITHIN) as response:
+                return response.status == 200
+        except (*BROKE, TimeoutError):
+            return False
+
+    def _url(self, target: Target, path: str) -> URL:
+        # Parsing one costs as much as deciding a route. Replicas come and go, so forget now and
+        # then.
+        if (url := self._urls.get((target.url, path))) is None:
+            if len(self._urls) > 1024:
+                self._urls.clear()
+            url = self._urls[target.url, path] = URL(target.url + path)
+        return url
