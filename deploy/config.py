@@ -1,26 +1,35 @@
 """The cluster file: read once, checked whole, and refused with the key, the value and the remedy.
 
-The only reader of files and of the environment. It joins the slices of the other packages with
-what only a deployment knows (`gpus`).
+The only reader of the cluster file and of the environment. It joins the slices of the other
+packages with what only a deployment knows (`gpus`).
 """
 
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from serving.catalog import CATALOG
-from serving.config import Section, ServingSpec
+from deploy.allowed import problems
+from deploy.reading import Document, Place, UnreadableFile, read_document
+from serving.catalog import CATALOG, ModelFacts
+from serving.config import ModelSpec, Section, ServingSpec
+from serving.routing import VIRTUAL
+from serving.values import ModelName
 
-POCKET = Path(__file__).parent / "pocket" / "bifocal.yaml"
-"""The cluster file that is used where none is given."""
+POCKET: Final = Path(__file__).parent / "pocket" / "bifocal.yaml"
+"""The cluster file that is used where none is given; `examples/pocket.yaml` is the same text."""
+MAX_PROBLEMS_SHOWN: Final = 20
 
-MAX_FILE_BYTES = 1024 * 1024
-MAX_PROBLEMS_SHOWN = 20
+_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 
 
 class ConfigError(Exception):
-    """The file cannot be used; the message lists every problem with its place."""
+    """The file cannot be used; the message lists every problem with its place, one a line."""
 
 
 class GpuSpec(Section):
@@ -29,8 +38,11 @@ class GpuSpec(Section):
     kind: Annotated[str, Field(pattern=r"^(cpu|[a-z0-9]+-\d+g)$")]
     """`cpu`, or a GPU's model and memory: `h100-80g`."""
     per_node: Annotated[int, Field(ge=1)] = 1
+    """GPUs of a node; of `cpu`, the cores that replicas may take."""
     nodes: Annotated[int, Field(ge=1)] = 1
-    node_selector: dict[str, str] = {}
+    """How many such nodes there are."""
+    node_selector: dict[str, str] = Field(default={})
+    """Labels by which Kubernetes finds them."""
 
     @property
     def is_cpu(self) -> bool:
@@ -41,24 +53,165 @@ class Cluster(ServingSpec):
     """The whole file."""
 
     gpus: Annotated[dict[str, GpuSpec], Field(min_length=1)]
+    """Groups of like nodes, by names of your own; `models` stand on them."""
+
+    @property
+    def served(self) -> dict[ModelName, ModelFacts]:
+        """The facts of every pool, in the file's order, as clients may name it."""
+        return {name: _facts(name, spec) for name, spec in self.models.items()}
 
     @model_validator(mode="after")
-    def _models_stand_on_gpus(self) -> "Cluster":
-        for name, model in self.models.items():
-            if model.on not in self.gpus:
-                msg = f"models.{name}.on is {model.on}; allowed: {', '.join(sorted(self.gpus))}"
-                raise ValueError(msg)
+    def _checked(self) -> "Cluster":
+        if found := [*self._problems_of_models(), *self._problems_of_gateway()]:
+            raise ValueError("\n".join(found))
         return self
 
-    @model_validator(mode="after")
-    def _models_are_known(self) -> "Cluster":
+    def _problems_of_models(self) -> Iterator[str]:
         for name, model in self.models.items():
-            kind = model.like or name
-            if kind not in CATALOG:
+            if name in VIRTUAL or not _MODEL_NAME.fullmatch(name):
+                yield (
+                    f"models.{name}: not a name for a model; allowed: a-z, 0-9, - and ., but not "
+                    f"{', '.join(VIRTUAL)}"
+                )
+            elif (kind := model.like or name) not in CATALOG:
                 key = f"models.{name}.like" if model.like else f"models.{name}"
-                msg = (
+                yield (
                     f"{key}: {kind} is not in the catalog; allowed: {', '.join(CATALOG)}. "
                     "Another name needs `like`, the catalog entry that it is a kind of"
                 )
-                raise ValueError(msg)
-        return self
+            if model.on not in self.gpus:
+                yield f"models.{name}.on: found {model.on!r}; allowed: {', '.join(self.gpus)}"
+
+    def _problems_of_gateway(self) -> Iterator[str]:
+        if self.gateway.keys is None and not is_loopback(self.gateway.host):
+            yield (
+                f"gateway.host: found {self.gateway.host!r}, which others can reach, and there is "
+                "no gateway.keys; allowed: 127.0.0.1, or a file of keys (`bifocal key new`)"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What comes from environment variables: secrets, and where things are."""
+
+    pool_token: str | None = field(default=None, repr=False)
+    """BIFOCAL_POOL_TOKEN: opens the doors of the replicas."""
+    ray_url: str = "http://127.0.0.1:8265"
+    """BIFOCAL_RAY_URL: Ray's dashboard, which knows where the replicas are."""
+    ray_token: str | None = field(default=None, repr=False)
+    """BIFOCAL_RAY_TOKEN: for a Ray cluster that asks for one."""
+    url: str | None = None
+    """BIFOCAL_URL: the service that the command talks to."""
+    key: str | None = field(default=None, repr=False)
+    """BIFOCAL_KEY: the API key that the command sends."""
+
+
+def environment(variables: Mapping[str, str]) -> Environment:
+    """An empty variable is one that is not set. Raises ConfigError for what is no URL."""
+    found: dict[str, Any] = {
+        name: text
+        for name in Environment.__slots__
+        if (text := variables.get(f"BIFOCAL_{name.upper()}", "").strip())
+    }
+    for name in ("ray_url", "url"):
+        if name in found:
+            found[name] = _url(f"BIFOCAL_{name.upper()}", found[name])
+    return Environment(**found)
+
+
+def load(path: Path | None = None) -> Cluster:
+    """The file's cluster, or the pocket one. Raises ConfigError.
+
+    File names in it are relative to it, and absolute in what is returned.
+    """
+    path = path or POCKET
+    try:
+        document = read_document(path)
+    except UnreadableFile as error:
+        raise ConfigError(str(error)) from None
+    if not isinstance(document.data, dict):
+        msg = f"{path}: not a map; it starts with `gpus:` and `models:` (see examples/)"
+        raise ConfigError(msg)
+    try:
+        cluster = Cluster.model_validate(document.data)
+    except ValidationError as error:
+        raise ConfigError(_report(error, document, path)) from None
+    return _with_paths(cluster, path.parent.absolute())
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of the cluster file."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "bifocal.yaml"}
+    return head | {k: v for k, v in Cluster.model_json_schema().items() if k != "title"}
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:
+    facts = CATALOG[spec.like or name]
+    hf_id = facts.hf_id
+    if spec.source is not None:
+        # A folder has no id; a fine-tune must not answer to the id of what it was tuned from.
+        hf_id = spec.source if not is_folder(spec.source) else (name if spec.like else hf_id)
+    return replace(facts, name=name, hf_id=hf_id, context=spec.context or facts.context)
+
+
+def is_folder(source: str) -> bool:
+    """Whether a model's source is a local folder and not an id of the hub."""
+    return source.startswith((".", "/", "~"))
+
+
+def _with_paths(cluster: Cluster, base: Path) -> Cluster:
+    models = {
+        name: model.model_copy(update={"source": _absolute(model.source, base)})
+        if model.source is not None and is_folder(model.source)
+        else model
+        for name, model in cluster.models.items()
+    }
+    gateway = cluster.gateway
+    if gateway.keys is not None:
+        gateway = gateway.model_copy(update={"keys": _absolute(gateway.keys, base)})
+    return cluster.model_copy(update={"models": models, "gateway": gateway})
+
+
+def _absolute(name: str, base: Path) -> str:
+    return str((base / Path(name).expanduser()).resolve())
+
+
+def _report(error: ValidationError, document: Document, path: Path) -> str:
+    lines = [
+        _line(place, complaint, document, path)
+        for place, text in problems(error, Cluster)
+        for complaint in text.split("\n")
+    ]
+    if len(lines) > MAX_PROBLEMS_SHOWN:
+        more = len(lines) - MAX_PROBLEMS_SHOWN
+        lines = [*lines[:MAX_PROBLEMS_SHOWN], f"{path}: and {more} more"]
+    return "\n".join(lines)
+
+
+def _line(place: Place, complaint: str, document: Document, path: Path) -> str:
+    """`bifocal.yaml:12: models.qwen3-8b.replicas: found 'a'; allowed: ...`"""
+    if not place:  # a check of the whole file, which starts with the key itself
+        named = {".".join(at): line for at, line in document.lines.items()}
+        line = named.get(re.split(r": | ", complaint, maxsplit=1)[0])
+        return f"{path}:{line}: {complaint}" if line else f"{path}: {complaint}"
+    at = place
+    while at not in document.lines:
+        at = at[:-1]  # what is missing has no line; its section has
+    return f"{path}:{document.lines[at]}: {'.'.join(place)}: {complaint}"
+
+
+def _url(name: str, text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"{name}: found {text!r}; allowed: an address such as http://127.0.0.1:8000"
+        raise ConfigError(msg)
+    return text.rstrip("/")

@@ -30,13 +30,18 @@ def _parse(units: Mapping[str, float], example: str, kind: type[float] | type[in
     return parse
 
 
+def _text_with(units: Mapping[str, float]) -> Any:
+    """For the JSON schema, so that `helm install` and editors refuse a number without a unit."""
+    return Annotated[str, Field(pattern=rf"^\d+(\.\d+)?({'|'.join(units)})$")]
+
+
 def _duration_text(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms" if seconds < 1 else f"{seconds:g}s"
 
 
 Seconds = Annotated[
     float,
-    BeforeValidator(_parse(_SECONDS, "30s", float), json_schema_input_type=str),
+    BeforeValidator(_parse(_SECONDS, "30s", float), json_schema_input_type=_text_with(_SECONDS)),
     PlainSerializer(_duration_text),
     Field(gt=0),
 ]
@@ -44,7 +49,7 @@ Seconds = Annotated[
 
 Bytes = Annotated[
     int,
-    BeforeValidator(_parse(_BYTES, "4MiB", int), json_schema_input_type=str),
+    BeforeValidator(_parse(_BYTES, "4MiB", int), json_schema_input_type=_text_with(_BYTES)),
     PlainSerializer(lambda size: f"{size}B"),
     Field(gt=0),
 ]
@@ -73,7 +78,9 @@ class Replicas(Section):
     """Bounds between which a pool is scaled."""
 
     min: Annotated[int, Field(ge=0)] = 1
+    """Kept even when nobody asks."""
     max: Annotated[int, Field(ge=1)] = 1
+    """Never more than these."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Replicas":
@@ -109,6 +116,7 @@ class ModelSpec(Section):
     context: Annotated[int, Field(ge=256)] | None = None
     """Tokens of prompt and answer together. Default: what the checkpoint says."""
     precision: Literal["bf16", "fp32", "fp8", "awq", "gptq-int4"] = "bf16"
+    """Of the weights."""
     tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
     """GPUs that share one replica."""
     engine: dict[str, str | int | float | bool] = {}
@@ -131,14 +139,18 @@ class RouterSpec(Section):
     and the one with the most parameters."""
 
     fast: ModelName | None = None
+    """What `fast` is, and what `auto` takes for what is easy."""
     deep: ModelName | None = None
+    """What `deep` is, and what `auto` takes for what is hard."""
 
 
 class OutputTokens(Section):
     """The most tokens of one answer, by mode. Qwen recommends up to 38,912 for hard problems."""
 
     plain: Annotated[int, Field(ge=1)] = 16_384
+    """Without thinking."""
     thinking: Annotated[int, Field(ge=1)] = 38_912
+    """Thinking and answer together."""
 
     def of(self, mode: Mode) -> int:
         return self.thinking if mode is Mode.THINKING else self.plain
@@ -148,18 +160,25 @@ class Limits(Section):
     """What one request, or all of them together, may take."""
 
     body_size: Bytes = _default("4MiB")
+    """Of a request."""
     json_depth: Annotated[int, Field(ge=4)] = 64
+    """Objects and lists inside each other."""
     messages: Annotated[int, Field(ge=1)] = 1024
+    """Of one conversation."""
     tools: Annotated[int, Field(ge=1)] = 128
+    """Offered with one request."""
     choices: Annotated[int, Field(ge=1)] = 8
     """`n`"""
     stops: Annotated[int, Field(ge=1)] = 16
+    """Strings in `stop`."""
     logprobs: Annotated[int, Field(ge=0)] = 20
     """`top_logprobs`; vLLM's own ceiling is 20."""
     schema_size: Bytes = _default("64KiB")
     """A JSON schema is compiled into a grammar before the first token, so its size is time."""
     output_tokens: OutputTokens = OutputTokens()
+    """The most that a client may ask for in `max_tokens`."""
     concurrent_requests: Annotated[int, Field(ge=1)] = 512
+    """Of all clients together; the next one is answered 429."""
     time_to_first_byte: Seconds = _default("300s")
     """Waiting for the engine's first byte, queueing included."""
 
@@ -168,14 +187,18 @@ class Promise(Section):
     """What a mode promises: the time to the first token and the time for each one after it."""
 
     ttft: Seconds
+    """To the first token."""
     tpot: Seconds
+    """For each token after it."""
 
 
 class Slo(Section):
     """Promises by mode."""
 
     plain: Promise = _default({"ttft": "500ms", "tpot": "50ms"})  # type: ignore[arg-type]
+    """Without thinking."""
     thinking: Promise = _default({"ttft": "3s", "tpot": "80ms"})  # type: ignore[arg-type]
+    """With it."""
 
     def of(self, mode: Mode) -> Promise:
         return self.thinking if mode is Mode.THINKING else self.plain
@@ -195,15 +218,20 @@ class GatewaySpec(Section):
     targets_every: Seconds = _default("1s")
     """How often the gateway asks Ray where the replicas are."""
     limits: Limits = Limits()
+    """What one request, or all of them together, may take."""
 
 
 class ServingSpec(Section):
     """The slice as a whole; `deploy` adds its own keys beside these."""
 
     models: Annotated[dict[ModelName, ModelSpec], Field(min_length=1)]
+    """The models that are served, by catalog name."""
     router: RouterSpec = RouterSpec()
+    """What the virtual models stand for."""
     gateway: GatewaySpec = GatewaySpec()
+    """Where the endpoint listens and who may use it."""
     slo: Slo = Slo()
+    """What each mode promises."""
     longest_answer: Seconds = _default("1h")
     """The most that one answer may take. Every timer that could cut a stream follows from it."""
 

@@ -1,0 +1,270 @@
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.config import (
+    POCKET,
+    Cluster,
+    ConfigError,
+    Environment,
+    environment,
+    is_loopback,
+    load,
+    schema,
+)
+from serving.values import ModelName
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+GOOD = "gpus: {cpu: {kind: cpu}}\nmodels: {pocket-dense: {on: cpu}}\n"
+
+
+def loaded(tmp_path: Path, text: str) -> Cluster:
+    (path := tmp_path / "b.yaml").write_text(text)
+    return load(path)
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as error:
+        loaded(tmp_path, text)
+    return str(error.value).replace(f"{tmp_path}/", "")
+
+
+def test_the_default_is_the_pocket_cluster_and_the_example_is_the_same_text():
+    assert list(load().models) == ["pocket-dense", "pocket-moe"]
+    assert POCKET.read_text() == (EXAMPLES / "pocket.yaml").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_valid_by_the_check_and_by_the_schema(path):
+    load(path)
+    jsonschema.validate(yaml.load(path.read_text(), yaml.BaseLoader), _stringly(schema()))
+
+
+def _stringly(node: Any) -> Any:
+    """PyYAML reads `on` as true, so the files are read as strings, and numbers checked as such."""
+    if isinstance(node, dict):
+        return {
+            key: "string" if key == "type" and value in ("integer", "number", "boolean")
+            else _stringly(value)
+            for key, value in node.items()
+            if key not in ("minimum", "maximum", "default")
+        }  # fmt: skip
+    return [_stringly(item) for item in node] if isinstance(node, list) else node
+
+
+def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
+    text = schema()
+    jsonschema.Draft202012Validator.check_schema(text)
+    open_maps = set()
+    for name, section in {"Cluster": text, **text["$defs"]}.items():
+        if section.get("type") != "object":
+            continue
+        assert section["additionalProperties"] is False, name
+        for key, value in section["properties"].items():
+            assert "_" not in key, key
+            assert "description" in value or "$ref" in value, f"{name}.{key} says nothing"
+            if value.get("additionalProperties"):
+                open_maps.add(key)
+    assert open_maps == {"engine", "env", "nodeSelector", "models", "gpus"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, replicas: a"),
+            "b.yaml:2: models.pocket-dense.replicas: found 'a'; "
+            "allowed: a whole number >= 1, or {min, max}",
+            id="wrong value",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, replicas: {mn: 1}"),
+            "b.yaml:2: models.pocket-dense.replicas.mn: unknown key; did you mean min? "
+            "allowed: min, max",
+            id="inside a union",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, replicas: {min: 3, max: 2}"),
+            "b.yaml:2: models.pocket-dense.replicas: min is 3 and max is 2; "
+            "min must not be above max",
+            id="bounds the wrong way round",
+        ),
+        pytest.param(
+            GOOD + "longstAnswer: 1h\n",
+            "b.yaml:3: longstAnswer: unknown key; did you mean longestAnswer? "
+            "allowed: models, router, gateway, slo, longestAnswer, gpus",
+            id="unknown key",
+        ),
+        pytest.param(
+            GOOD + "zzz: 1\n", "b.yaml:3: zzz: unknown key; allowed: models,", id="far from any key"
+        ),
+        pytest.param(
+            GOOD + "longestAnswer: 5\n",
+            "b.yaml:3: longestAnswer: found 5; allowed: a number with a unit",
+            id="duration without a unit",
+        ),
+        pytest.param(
+            GOOD + "gateway:\n  port: 'x'\n",
+            "b.yaml:4: gateway.port: found 'x'; allowed: a whole number >= 0 and <= 65535",
+            id="deeper",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "source: x"),
+            "b.yaml:2: models.pocket-dense.on: missing; allowed: text",
+            id="missing",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: gpu"),
+            "b.yaml:2: models.pocket-dense.on: found 'gpu'; allowed: cpu",
+            id="no such gpus",
+        ),
+        pytest.param(
+            GOOD.replace("pocket-dense", "mine"),
+            "b.yaml:2: models.mine: mine is not in the catalog; allowed: qwen3-0.6b,",
+            id="not in the catalog",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, like: llama"),
+            "b.yaml:2: models.pocket-dense.like: llama is not in the catalog",
+            id="like nothing",
+        ),
+        pytest.param(
+            GOOD.replace("pocket-dense", "auto"),
+            "models.auto: not a name for a model",
+            id="virtual",
+        ),
+        pytest.param(
+            GOOD.replace("pocket-dense", "A_b"), "models.A_b: not a name for a model", id="odd name"
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, engine: {model: x}"),
+            "b.yaml:2: models.pocket-dense: engine sets model, which Bifocal derives",
+            id="ours to set",
+        ),
+        pytest.param(
+            GOOD + "gateway: {host: 0.0.0.0}\n",
+            "b.yaml:3: gateway.host: found '0.0.0.0', which others can reach, and there is no "
+            "gateway.keys; allowed: 127.0.0.1, or a file of keys",
+            id="open to others without keys",
+        ),
+        pytest.param(
+            GOOD + "router: {fast: qwen3-8b}\n",
+            "b.yaml:3: router.fast names qwen3-8b, which is not among models (pocket-dense)",
+            id="router names nobody",
+        ),
+        pytest.param(
+            GOOD + "longestAnswer: 10m\n",
+            "longestAnswer (600 s); allowed is at most 11990",
+            id="the cap does not fit in the time",
+        ),
+        pytest.param("[1]", "b.yaml: not a map; it starts with `gpus:`", id="not a map"),
+        pytest.param("", "b.yaml: not a map", id="empty"),
+        pytest.param("a: [", "b.yaml:1: ", id="not YAML"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_refused_with_place_value_and_remedy(tmp_path, text, said):
+    assert said in refused(tmp_path, text)
+
+
+def test_every_problem_is_told_at_once(tmp_path):
+    text = GOOD.replace("kind: cpu", "kind: 7, nodes: 0") + "gateway: {port: x, zzz: 1}\n"
+    assert len(refused(tmp_path, text).splitlines()) == 4
+
+
+def test_of_a_thousand_problems_twenty_are_told(tmp_path):
+    text = GOOD + "".join(f"k{i}: 1\n" for i in range(1000))
+    lines = refused(tmp_path, text).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "b.yaml: and 980 more"
+
+
+def test_a_long_value_is_not_repeated_in_full(tmp_path):
+    assert len(refused(tmp_path, GOOD + f"longestAnswer: {'x' * 10_000}\n")) < 300
+
+
+def test_file_names_are_relative_to_the_cluster_file(tmp_path):
+    text = GOOD.replace("on: cpu", "on: cpu, source: ./m") + "gateway: {keys: k/keys.yaml}\n"
+    cluster = loaded(tmp_path, text)
+    assert cluster.gateway.keys == str(tmp_path / "k" / "keys.yaml")
+    assert cluster.models[ModelName("pocket-dense")].source == str(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("model", "hf_id", "context"),
+    [
+        ("qwen3-8b: {on: cpu}", "Qwen/Qwen3-8B", 40_960),
+        ("qwen3-8b: {on: cpu, source: Qwen/Qwen3-8B-FP8}", "Qwen/Qwen3-8B-FP8", 40_960),
+        ("qwen3-8b: {on: cpu, source: /models/8b, context: 8192}", "Qwen/Qwen3-8B", 8192),
+        ("law: {on: cpu, like: qwen3-8b, source: firm/law-8b}", "firm/law-8b", 40_960),
+        ("law: {on: cpu, like: qwen3-8b, source: /models/law}", "law", 40_960),
+    ],
+)
+def test_a_pool_answers_to_the_id_of_what_it_serves(tmp_path, model, hf_id, context):
+    cluster = loaded(tmp_path, f"gpus: {{cpu: {{kind: cpu}}}}\nmodels: {{{model}}}\n")
+    [(name, facts)] = cluster.served.items()
+    assert (facts.name, facts.hf_id, facts.context) == (name, hf_id, context)
+
+
+def test_the_environment_is_read_and_its_secrets_are_not_shown():
+    found = environment(
+        {
+            "BIFOCAL_POOL_TOKEN": "s3cret",
+            "BIFOCAL_RAY_URL": "http://10.0.0.1:8265/",
+            "BIFOCAL_KEY": " bf-x ",
+            "BIFOCAL_URL": "",
+            "HOME": "/home/x",
+        }
+    )
+    assert found == Environment(pool_token="s3cret", ray_url="http://10.0.0.1:8265", key="bf-x")
+    assert "s3cret" not in repr(found)
+    assert "bf-x" not in repr(found)
+
+
+@pytest.mark.parametrize("name", ["BIFOCAL_URL", "BIFOCAL_RAY_URL"])
+def test_an_address_that_is_none_is_refused_by_its_variable(name):
+    with pytest.raises(ConfigError, match=f"{name}: found 'localhost:8000'; allowed: an address"):
+        environment({name: "localhost:8000"})
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example.org", False),
+        ("", False),
+    ],
+)
+def test_loopback(host, loopback):
+    assert is_loopback(host) is loopback
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(["gpus", "models", "router", "gateway", "slo", "longestAnswer", "x"])
+
+
+@given(
+    st.dictionaries(KEYS, VALUES | st.dictionaries(st.sampled_from(["cpu", "qwen3-8b"]), VALUES))
+)
+def test_any_data_is_a_cluster_or_a_list_of_problems(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("any") / "b.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with contextlib.suppress(ConfigError):
+        load(path)
