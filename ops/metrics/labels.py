@@ -43,4 +43,4 @@ def route_labels(route: Route | None) -> tuple[str, str]:
     """`model` and `thinking`."""
     if route is None:
         return NONE, NONE
-    return route.model, "true" if route.mode is Mode.THINKING else "false"
+    return route.model, "on" if route.mode is Mode.THINKING else "off"

@@ -12,7 +12,7 @@ HEAD = f"""\
 `GET /metrics` of the gateway answers in Prometheus' text format. Beside these rows stand the
 `process_*` metrics (CPU seconds, resident memory, open files) of the gateway's process.
 
-- `model` and `thinking` (`true`, `false`) say where the router sent a request; both are `none`
+- `model` and `thinking` (`on`, `off`) say where the router sent a request; both are `none`
   where it was refused before a decision.
 - `team` is the team of the key, `open` while the endpoint has no keys. The first {MAX_TEAMS} teams
   have a label of their own; further ones share `other`.
@@ -34,7 +34,7 @@ TAIL = """
 | TTFT, 95th percentile | `histogram_quantile(0.95, sum by (le, model, thinking) (rate(bifocal_time_to_first_token_seconds_bucket[5m])))` |
 | share of streams within a promise of 500 ms | `sum(rate(bifocal_time_to_first_token_seconds_bucket{le="0.5"}[5m])) / sum(rate(bifocal_time_to_first_token_seconds_count[5m]))` |
 | output tokens a second by team | `sum by (team) (rate(bifocal_answer_tokens_total[5m])) + sum by (team) (rate(bifocal_reasoning_tokens_total[5m]))` |
-| share of requests that think | `sum(rate(bifocal_router_decisions_total{thinking="true"}[1h])) / sum(rate(bifocal_router_decisions_total[1h]))` |
+| share of requests that think | `sum(rate(bifocal_router_decisions_total{thinking="on"}[1h])) / sum(rate(bifocal_router_decisions_total[1h]))` |
 """  # noqa: E501 - a row of a table is one line
 
 

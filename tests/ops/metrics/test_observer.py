@@ -13,7 +13,7 @@ from serving.values import Mode, ModelName, Outcome, RequestId, Route, Team, Usa
 
 ROUTE = Route(ModelName("pocket-dense"), Mode.PLAIN, "fast")
 DEEP = Route(ModelName("pocket-moe"), Mode.THINKING, "hard")
-OF = {"model": "pocket-dense", "thinking": "false"}
+OF = {"model": "pocket-dense", "thinking": "off"}
 RED = {**OF, "team": "red"}
 WHOLE = RequestFinished(
     id=RequestId("r"),
@@ -62,7 +62,7 @@ def row(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 CASES = {
     "a routed request": (
         [RequestRouted(RequestId("r"), Team("red"), DEEP)],
-        {row("router_decisions_total", model="pocket-moe", thinking="true", reason="hard"): 1},
+        {row("router_decisions_total", model="pocket-moe", thinking="on", reason="hard"): 1},
     ),
     "a whole stream": (
         [WHOLE],
