@@ -39,10 +39,8 @@ class KeyRecord:
 
     def __post_init__(self) -> None:
         if not _TEAM.fullmatch(self.team):
-            msg = (
-                f"team: found {self.team!r}; allowed: 1 to 32 of a-z, 0-9 and -, "
-                "the first one a letter or a digit"
-            )
+            # What was found is not repeated: people paste keys into the wrong place.
+            msg = "team: allowed: 1 to 32 of a-z, 0-9 and -, the first one a letter or a digit"
             raise ValueError(msg)
         if not _SHA256.fullmatch(self.sha256):
             msg = f"sha256 of team {self.team}: allowed: the 64 characters 0-9, a-f of a SHA-256"

@@ -1,0 +1,151 @@
+"""The file of keys: one line a key, its team and its hash, read anew whenever it changes.
+
+So a key that is added opens and a key that is removed closes within a second or two, without a
+restart. What makes a key good is decided in `serving.keys`.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.config import ConfigError
+from deploy.reading import Document, UnreadableFile, read_document
+from serving.keys import KeyRecord, KeyRing, KeyStore, NoKeys
+from serving.values import Team
+
+logger = logging.getLogger("bifocal.keys")
+
+CHECK_EVERY_S: Final = 1.0
+_FIELDS: Final = ("team", "sha256", "expires")
+
+
+def line_of(record: KeyRecord) -> str:
+    """The line that goes into the file."""
+    expires = "" if record.expires_at is None else f', expires: "{_text(record.expires_at)}"'
+    return f'- {{team: "{record.team}", sha256: "{record.sha256}"{expires}}}'
+
+
+def read_keys(path: Path) -> KeyRing:
+    """Raises ConfigError with every problem and its line; no value of the file is repeated."""
+    try:
+        document = read_document(path)
+    except UnreadableFile as error:
+        raise ConfigError(str(error)) from None
+    records, problems = [], []
+    for index, entry in enumerate(_entries(document, path)):
+        try:
+            records.append(_record(entry))
+        except ValueError as error:
+            problems.append(f"{path}:{document.lines[str(index),]}: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems[:20]))
+    try:
+        return KeyRing.of(records)
+    except ValueError as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None
+
+
+def store_of(path: str | None) -> KeyStore:
+    """Of `gateway.keys`. Without a file everyone is let in, which the check of the cluster file
+    allows on loopback alone."""
+    return NoKeys() if path is None else FileKeys(Path(path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """Differs when the file was written or replaced, as a mounted Kubernetes secret is."""
+
+    modified_ns: int
+    size: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> "_Stamp | None":
+        try:
+            found = path.stat()
+        except OSError:
+            return None
+        return cls(found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+def _in_a_thread(act: Callable[[], None]) -> None:
+    threading.Thread(target=act, name="bifocal-keys", daemon=True).start()
+
+
+class FileKeys:
+    """A KeyStore over a file. A file that breaks while it runs leaves the last good keys in force
+    and is told once; one that is broken at the start raises ConfigError."""
+
+    def __init__(
+        self, path: Path, run: Callable[[Callable[[], None]], None] = _in_a_thread
+    ) -> None:
+        # The event loop asks; a file of a thousand keys takes long enough to read that it must
+        # not wait, so `run` takes the reading elsewhere.
+        self._path = path
+        self._run = run
+        self._seen = _Stamp.of(path)
+        self._ring = read_keys(path)
+        self._checked_at = float("-inf")
+
+    def team_of(self, secret: str | None, now: float) -> Team:
+        if not 0 <= now - self._checked_at < CHECK_EVERY_S:  # the clock may step back
+            self._checked_at = now
+            self._look()
+        return self._ring.team_of(secret, now)
+
+    def _look(self) -> None:
+        stamp = _Stamp.of(self._path)
+        if stamp != self._seen:
+            self._seen = stamp
+            self._run(self._read)
+
+    def _read(self) -> None:
+        try:
+            self._ring = read_keys(self._path)
+        except ConfigError as error:
+            logger.warning("keys not read anew, the last good ones hold: %s", error)
+        else:
+            logger.info("keys read anew: %d", len(self._ring))
+
+
+def _entries(document: Document, path: Path) -> Iterator[Any]:
+    if document.data is None:  # the last key was taken out
+        return iter(())
+    if not isinstance(document.data, list):
+        msg = f"{path}: not a list of keys; `bifocal key new` prints its lines"
+        raise ConfigError(msg)
+    return iter(document.data)
+
+
+def _record(entry: Any) -> KeyRecord:
+    if not isinstance(entry, dict):
+        msg = "not a key; `bifocal key new` prints the line"
+        raise ValueError(msg)
+    if unknown := [str(key) for key in entry if key not in _FIELDS]:
+        msg = f"{unknown[0][:32]}: unknown key; allowed: {', '.join(_FIELDS)}"
+        raise ValueError(msg)
+    team, sha256 = (entry.get(name) for name in _FIELDS[:2])
+    if not isinstance(team, str) or not isinstance(sha256, str):
+        msg = "team and sha256 are needed, each a text in quotes"
+        raise ValueError(msg)
+    return KeyRecord(Team(team), sha256, _moment(entry.get("expires")))
+
+
+def _moment(text: object) -> float | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        msg = 'expires: allowed: a moment such as "2027-02-22T12:00:00Z"'
+        raise ValueError(msg) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
