@@ -22,7 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"
+TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"  # noqa: S105  # a name, not a secret
 LOAD_HEADER: Final = b"x-bifocal-load"
 HEALTH: Final = "/health"
 CHAT: Final = "/v1/chat/completions"

@@ -40,7 +40,7 @@ class Hardware:
     @classmethod
     def of(cls, kind: str) -> "Hardware":
         """`kind` as the cluster file has it: `cpu`, `h100-80g`."""
-        gpu = kind.split("-")[0].upper()
+        gpu = kind.split("-", maxsplit=1)[0].upper()
         return cls(cpu=kind == "cpu", accelerator=gpu if gpu in _ACCELERATORS else None)
 
 

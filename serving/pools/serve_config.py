@@ -32,19 +32,27 @@ def route_prefix(pool: Pool) -> str:
 
 
 def serve_config(
-    pools: Iterable[Pool], *, proxy: Proxy, longest_answer_s: float, cache: str
+    pools: Iterable[Pool],
+    *,
+    proxy: Proxy,
+    longest_answer_s: float,
+    cache: str,
+    start_attempts: int = 3,
 ) -> dict[str, Any]:
-    """JSON-ready."""
+    """JSON-ready. A pool whose first replica could not start `start_attempts` times has failed."""
     return {
         "proxy_location": "HeadOnly",
         "http_options": {"host": proxy.host, "port": proxy.port},
         # A line for each request would cost more than the request's way through the replica.
         "logging_config": {"enable_access_log": False},
-        "applications": [_application(pool, longest_answer_s, cache) for pool in pools],
+        "applications": [
+            _application(pool, cache, _deployment(pool, longest_answer_s, start_attempts))
+            for pool in pools
+        ],
     }
 
 
-def _application(pool: Pool, longest_answer_s: float, cache: str) -> dict[str, Any]:
+def _application(pool: Pool, cache: str, deployment: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": pool.name,
         "route_prefix": route_prefix(pool),
@@ -56,18 +64,19 @@ def _application(pool: Pool, longest_answer_s: float, cache: str) -> dict[str, A
             "cpu": pool.hardware.cpu,
             "accelerator": pool.hardware.accelerator,
             "engine": arguments(pool),
-            "deployment": _deployment(pool, longest_answer_s),
+            "deployment": deployment,
         },
     }
 
 
-def _deployment(pool: Pool, longest_answer_s: float) -> dict[str, Any]:
+def _deployment(pool: Pool, longest_answer_s: float, start_attempts: int) -> dict[str, Any]:
     """A replica that leaves may finish the longest answer; one that is idle leaves sooner."""
     return {
         **_scale(pool.spec.replicas),
         "graceful_shutdown_timeout_s": longest_answer_s,
         "health_check_period_s": HEALTH_CHECK_PERIOD_S,
         "health_check_timeout_s": HEALTH_CHECK_TIMEOUT_S,
+        "max_constructor_retry_count": start_attempts,
     }
 
 

@@ -1,8 +1,7 @@
 """The replica: Ray's LLM server, ready only when it is warm."""
 
-from starlette.types import ASGIApp
-
 from ray.serve.llm.deployment import LLMServer
+from starlette.types import ASGIApp
 
 from serving.pools.warmup import warm_up
 
@@ -17,4 +16,5 @@ class PoolServer(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """vLLM's application as it is, so that the door stands before everything; Ray would put
         a middleware for adapters, which are not served here, before the door."""
-        return await self.engine.build_asgi_app()
+        app: ASGIApp = await self.engine.build_asgi_app()
+        return app

@@ -1,0 +1,31 @@
+"""The cluster file's models as pools: the catalog's facts, the hardware, where the weights are."""
+
+from deploy import pocket
+from deploy.config import Cluster
+from serving.catalog import CATALOG, ModelFacts
+from serving.config import ModelSpec
+from serving.pools.engine import Hardware, Pool, source_of
+from serving.values import ModelName
+
+
+def pools_of(cluster: Cluster) -> list[Pool]:
+    """Those that are deployed here; one with fixed targets is run by somebody else."""
+    return [_pool(name, spec, cluster) for name, spec in cluster.models.items() if not spec.targets]
+
+
+def _pool(name: ModelName, spec: ModelSpec, cluster: Cluster) -> Pool:
+    facts = CATALOG[spec.like or name]
+    return Pool(
+        name=name,
+        spec=spec,
+        facts=facts,
+        hardware=Hardware.of(cluster.gpus[spec.on].kind),
+        source=_source(spec, facts),
+    )
+
+
+def _source(spec: ModelSpec, facts: ModelFacts) -> str:
+    """Folders in the file are absolute already: `deploy.config` made them so."""
+    if spec.source is None and facts.name in pocket.NAMES:
+        return str(pocket.folder(facts.name))
+    return source_of(spec, facts)

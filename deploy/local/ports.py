@@ -1,0 +1,42 @@
+"""Ports of this machine: free ones, and who holds one that is not."""
+
+import contextlib
+import socket
+
+import psutil
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct ports that were free a moment ago. Held together while they are chosen."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether binding fails, as a server's would: a port in TIME_WAIT is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def holder(port: int) -> str | None:
+    """Process and id, where the system tells."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    for each in connections:
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port and each.pid:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                return f"{psutil.Process(each.pid).name()} (process {each.pid})"
+    return None

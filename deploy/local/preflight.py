@@ -1,0 +1,84 @@
+"""What must hold before anything is started: a free port, memory, weights where the file says.
+
+Each problem says what was found and what would help. Whether another supervisor runs is the state
+folder's lock to say.
+"""
+
+from collections.abc import Iterable
+from math import ceil
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from deploy.local import ports
+from serving.config import Replicas
+from serving.pools.engine import Pool, kv_cache_gib
+
+GIB: Final = 1024**3
+HEAD_GIB: Final = 2.0
+"""Ray's head with its dashboard, Serve's controller and proxy, the gateway: measured 1.9."""
+ENGINE_GIB: Final = 2.5
+"""A replica, its engine and its worker before weights and KV cache: measured 2.5."""
+
+
+class NotReady(Exception):
+    """The service cannot start here; every reason is in the message."""
+
+
+def check(pools: Iterable[Pool], *, host: str, port: int) -> None:
+    pools = tuple(pools)
+    problems = [
+        *_port_problem(host, port),
+        *(problem for pool in pools for problem in _source_problem(pool)),
+        *_memory_problem(needed_gib(pools), psutil.virtual_memory().available / GIB),
+    ]
+    if problems:
+        raise NotReady("\n".join(problems))
+
+
+def _port_problem(host: str, port: int) -> Iterable[str]:
+    if ports.is_taken(host, port):
+        by = ports.holder(port)
+        yield (
+            f"port {port} on {host} is taken{f' by {by}' if by else ''}; "
+            "set another as gateway.port, or 0 for a free one"
+        )
+
+
+def _source_problem(pool: Pool) -> Iterable[str]:
+    if pool.is_local and not (Path(pool.source) / "config.json").is_file():
+        yield (
+            f"models.{pool.name}: {pool.source} holds no model (there is no config.json in it); "
+            "set source to a folder of weights or to a Hugging Face id"
+        )
+
+
+def _memory_problem(needed: float, available: float) -> Iterable[str]:
+    if needed > available:
+        yield (
+            f"memory: about {ceil(needed)} GiB are needed and {available:.1f} GiB are free; "
+            "serve fewer models or replicas"
+        )
+
+
+def needed_gib(pools: Iterable[Pool]) -> float:
+    """Of the machine's own memory; a GPU's is its engine's to check."""
+    return HEAD_GIB + sum(_replicas(pool.spec.replicas) * _replica_gib(pool) for pool in pools)
+
+
+def _replicas(replicas: int | Replicas) -> int:
+    return replicas if isinstance(replicas, int) else replicas.min
+
+
+def replicas_at_most(replicas: int | Replicas) -> int:
+    return replicas if isinstance(replicas, int) else replicas.max
+
+
+def _replica_gib(pool: Pool) -> float:
+    if not pool.hardware.cpu:
+        return ENGINE_GIB
+    bytes_per_weight = 4 if pool.spec.precision == "fp32" else 2
+    weights = pool.facts.parameters * bytes_per_weight / GIB
+    # A pocket model's cache is mostly empty, and what is empty takes no memory.
+    return ENGINE_GIB + weights + (kv_cache_gib(pool) if weights > 1 else 0)

@@ -1,0 +1,70 @@
+"""Our own Ray head: its process, its temporary folder, its logs."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.local import head
+from deploy.local.processes import ProcessId, end, spawn
+from deploy.local.rest import RayRest
+
+GRACE_S: Final = 4.0
+"""Enough for the engines, which Ray tells first; Ray's own processes often take longer than anyone
+should wait, and hold nothing that must be written."""
+LONGEST_TEMP: Final = 40
+"""Ray puts sockets below its temporary folder, and the system limits a socket's path to 107."""
+ENGINE_IS_UP: Final = b"warm-up: "
+
+
+class RayHead:
+    def __init__(self, ports: head.Ports, *, ray_token: str) -> None:
+        self.ports = ports
+        self.rest = RayRest(ports.dashboard, ray_token)
+        self.temp_dir = Path(tempfile.mkdtemp(prefix="bifocal-", dir=_short_temp()))
+        self._process: subprocess.Popen[bytes] | None = None
+        self.id: ProcessId | None = None
+
+    def start(self, env: Mapping[str, str], cpus: int) -> None:
+        command = head.command(self.ports, temp_dir=self.temp_dir, cpus=cpus)
+        with self.log.open("wb") as log:
+            self._process = spawn(command, env, log)
+        self.id = ProcessId.of(self._process.pid)
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def log(self) -> Path:
+        return self.temp_dir / "head.log"
+
+    @property
+    def logs(self) -> Path:
+        return self.temp_dir / "session_latest" / "logs"
+
+    def is_warming(self, replica: Mapping[str, Any]) -> bool:
+        """Whether a starting replica's engine is up, by the replica's own log."""
+        name = replica.get("log_file_path")
+        try:
+            return bool(name) and ENGINE_IS_UP in (self.logs / str(name).lstrip("/")).read_bytes()
+        except OSError:
+            return False
+
+    def end(self) -> None:
+        if self.id is not None:
+            end(self.id, grace_s=GRACE_S)
+        if self._process is not None:
+            self._process.wait()
+
+    def forget(self) -> None:
+        shutil.rmtree(self.temp_dir, ignore_errors=True)
+
+
+def _short_temp() -> str:
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= LONGEST_TEMP or not os.path.isdir("/tmp") else "/tmp"  # noqa: S108

@@ -1,0 +1,162 @@
+"""What runs on this machine for one cluster file: a Ray head with the pools, and the gateway.
+
+It starts, tells how things are, heals what Ray does not, and ends; when to do which is the
+supervisor's.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import psutil
+import yaml
+
+from deploy.config import Cluster
+from deploy.local import head, preflight
+from deploy.local.gateway import Gateway, answers
+from deploy.local.listeners import Listener, listeners
+from deploy.local.phases import Phase, PoolStatus, statuses
+from deploy.local.pools import pools_of
+from deploy.local.ports import LOOPBACK, free_ports
+from deploy.local.processes import ProcessId, session
+from deploy.local.ray_head import RayHead
+from deploy.local.rest import RayAway
+from deploy.local.state import Progress, Running, StateFolder
+from serving.pools.engine import Pool
+from serving.pools.serve_config import Proxy, serve_config
+
+EVERYWHERE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  # read, not bound
+LOG_LINES_SHOWN: Final = 15
+
+
+class LocalService:
+    """Makes the state folder's secrets anew; starts nothing yet."""
+
+    def __init__(self, cluster: Cluster, state: StateFolder, env: Mapping[str, str]) -> None:
+        self.cluster = _with_port(cluster)
+        self.pools = pools_of(self.cluster)
+        self._state = state
+        self._cache = _cache(env)
+        pool_token = state.new_secret(state.pool_token_file)
+        ray_token = state.new_secret(state.ray_token_file)
+        self.ray = RayHead(head.Ports.choose(), ray_token=ray_token)
+        self._ray_env = head.environment(
+            env, pool_token=pool_token, ray_token_file=state.ray_token_file
+        )
+        self.gateway = Gateway(
+            state,
+            {
+                **env,
+                "BIFOCAL_RAY_URL": self.ray.rest.url,
+                "BIFOCAL_RAY_TOKEN": ray_token,
+                "BIFOCAL_POOL_TOKEN": pool_token,
+            },
+        )
+
+    @property
+    def url(self) -> str:
+        spec = self.cluster.gateway
+        return f"http://{EVERYWHERE.get(spec.host, spec.host)}:{spec.port}"
+
+    def check(self) -> None:
+        """Raises preflight.NotReady."""
+        spec = self.cluster.gateway
+        preflight.check(self.pools, host=spec.host, port=spec.port)
+
+    def start(self, now: float) -> None:
+        text = yaml.safe_dump(self.cluster.model_dump(mode="json", by_alias=True))
+        self._state.write(self._state.cluster_file, text)
+        self.ray.start(self._ray_env, cpus=_ray_cpus(self.pools))
+        self.gateway.start(now)
+
+    def deploy(self) -> bool:
+        """Whether Ray is there and has taken the pools."""
+        config = serve_config(
+            self.pools,
+            proxy=Proxy(LOOPBACK, self.ray.ports.proxy),
+            longest_answer_s=self.cluster.longest_answer,
+            cache=str(self._cache),
+            start_attempts=1,
+        )
+        try:
+            self.ray.rest.deploy(config)
+        except RayAway:
+            return False
+        return True
+
+    def statuses(self) -> list[PoolStatus]:
+        try:
+            answer = self.ray.rest.applications()
+        except RayAway:
+            answer = {}
+        return statuses([pool.name for pool in self.pools], answer, self.ray.is_warming)
+
+    def failure(self, pools: list[PoolStatus]) -> str | None:
+        """Why it cannot become ready, if so. A gateway that ends while everything starts has found
+        something that will not mend itself."""
+        if self.ray.exit_code is not None:
+            return f"Ray ended:\n{_end_of(self.ray.log)}"
+        if self.gateway.exit_code is not None:
+            return f"the gateway ended:\n{_end_of(self._state.gateway_log)}"
+        failed = [each for each in pools if each.phase is Phase.FAILED]
+        return "\n".join(f"{each.name} failed:\n{each.why}" for each in failed) or None
+
+    def gateway_answers(self) -> bool:
+        spec = self.cluster.gateway
+        return answers(EVERYWHERE.get(spec.host, spec.host), spec.port)
+
+    def wide_listeners(self) -> Iterator[Listener]:
+        """Those that others than this machine can reach."""
+        leaders = [each for each in (self.ray.id, self.gateway.id) if each is not None]
+        processes = [process for leader in leaders for process in session(leader)]
+        return (each for each in listeners(processes) if each.is_wide)
+
+    def end(self) -> None:
+        self.gateway.end()
+        self.ray.end()
+
+    def as_running(self, progress: Progress, why: str | None = None) -> Running:
+        return Running(
+            supervisor=ProcessId(os.getpid(), psutil.Process().create_time()),
+            progress=progress,
+            url=self.url,
+            ray_url=self.ray.rest.url,
+            ports=self.ray.ports,
+            temp_dir=str(self.ray.temp_dir),
+            head=self.ray.id,
+            gateway=self.gateway.id,
+            why=why,
+        )
+
+
+def _with_port(cluster: Cluster) -> Cluster:
+    """Port 0 becomes a free one, so that it can be told before the gateway is up."""
+    if cluster.gateway.port:
+        return cluster
+    gateway = cluster.gateway.model_copy(update={"port": free_ports(1)[0]})
+    return cluster.model_copy(update={"gateway": gateway})
+
+
+def _cache(env: Mapping[str, str]) -> Path:
+    home = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return home / "bifocal"
+
+
+def _ray_cpus(pools: list[Pool]) -> int:
+    """Ray's CPUs are only a count, of which each engine on the CPU takes one per worker; on a
+    laptop they are what is needed, not what is there. One is for building applications."""
+    engines = sum(
+        preflight.replicas_at_most(pool.spec.replicas) * pool.spec.tensor_parallel_size
+        for pool in pools
+        if pool.hardware.cpu
+    )
+    return max(os.cpu_count() or 1, engines + 1)
+
+
+def _end_of(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return f"(there is no {log})"
+    return "\n".join(lines[-LOG_LINES_SHOWN:])

@@ -1,0 +1,131 @@
+"""The state folder: who runs, where it listens, its secrets and logs. Readable by its owner alone.
+
+A lock on the folder, held while a supervisor lives, is the truth about whether one does.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from deploy.local.head import Ports
+from deploy.local.processes import ProcessId
+
+Progress = Literal["starting", "ready", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a supervisor says of itself."""
+
+    supervisor: ProcessId
+    progress: Progress
+    url: str
+    ray_url: str
+    ports: Ports
+    temp_dir: str
+    """Ray's; its logs are in `session_latest/logs`."""
+    head: ProcessId | None = None
+    gateway: ProcessId | None = None
+    why: str | None = None
+    """Of a failure."""
+
+
+class StateFolder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+        self.logs.mkdir(exist_ok=True)
+        self._lock: int | None = None
+
+    @classmethod
+    def of(cls, env: Mapping[str, str]) -> "StateFolder":
+        """`$BIFOCAL_STATE`, or the place that the desktop's conventions give."""
+        if chosen := env.get("BIFOCAL_STATE"):
+            return cls(Path(chosen))
+        home = Path(env.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        return cls(home / "bifocal")
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def up_log(self) -> Path:
+        return self.logs / "up.log"
+
+    @property
+    def gateway_log(self) -> Path:
+        return self.logs / "gateway.log"
+
+    @property
+    def cluster_file(self) -> Path:
+        """The cluster file as it is served: ports chosen, sources found."""
+        return self.path / "cluster.yaml"
+
+    @property
+    def pool_token_file(self) -> Path:
+        return self.path / "pool-token"
+
+    @property
+    def ray_token_file(self) -> Path:
+        return self.path / "ray-token"
+
+    def lock(self) -> bool:
+        """True for the one supervisor; the system lets go when it dies, however it dies."""
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return False
+        self._lock = handle
+        return True
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def is_locked(self) -> bool:
+        if self._lock is not None:
+            return True
+        free = self.lock()
+        self.unlock()
+        return not free
+
+    def new_secret(self, file: Path) -> str:
+        secret = secrets.token_urlsafe(32)
+        self.write(file, secret)
+        return secret
+
+    def write(self, file: Path, text: str) -> None:
+        """Whole or not at all, and for the owner alone."""
+        draft = file.with_suffix(".new")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+        draft.replace(file)
+
+    def save(self, running: Running) -> None:
+        self.write(self._file, msgspec.json.encode(asdict(running)).decode())
+
+    def load(self) -> Running | None:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Running)
+        except FileNotFoundError:
+            return None
+
+    def clear(self) -> None:
+        for file in (self._file, self.pool_token_file, self.ray_token_file):
+            file.unlink(missing_ok=True)
+
+    @property
+    def _file(self) -> Path:
+        return self.path / "state.json"

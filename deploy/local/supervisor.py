@@ -1,0 +1,119 @@
+"""The one process that keeps the service on this machine: starts it, watches it, ends all of it."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from deploy.local.listeners import reason
+from deploy.local.phases import Phase
+from deploy.local.report import Report
+from deploy.local.service import LocalService
+from deploy.local.state import StateFolder
+
+TICK_S: Final = 0.5
+QUESTION: Final = '{"model": "auto", "messages": [{"role": "user", "content": "What is 12 + 7?"}]}'
+
+
+class StartFailed(Exception):
+    """The service did not come up, or lost what it cannot do without."""
+
+
+class Supervisor:
+    """Holds the state folder's lock already."""
+
+    def __init__(self, service: LocalService, state: StateFolder, report: Report) -> None:
+        self._service = service
+        self._state = state
+        self._report = report
+        self._stop = threading.Event()
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        """Returns when it was told to stop. Raises StartFailed, preflight.NotReady. Either way
+        nothing of it is left running; Ray's logs are left after a failure."""
+        with self._signals():
+            try:
+                self._service.check()
+                self._start()
+                self._watch()
+            except StartFailed as error:
+                self._end()
+                self._state.save(self._service.as_running("failed", str(error)))
+                raise
+            except BaseException:
+                self._end()
+                self._forget()
+                raise
+            self._end()
+            self._forget()
+
+    def _start(self) -> None:
+        self._report.say(f"starting; Ray's logs: {self._service.ray.logs}")
+        self._service.start(time.monotonic())
+        self._state.save(self._service.as_running("starting"))
+        while not self._stop.is_set() and not self._service.deploy():
+            self._check()
+            self._stop.wait(TICK_S)
+        while not self._stop.is_set() and not self._check():
+            self._stop.wait(TICK_S)
+        if not self._stop.is_set():
+            self._announce()
+
+    def _check(self) -> bool:
+        """Shows how things are, and says whether all is ready."""
+        pools = self._service.statuses()
+        self._report.pools(pools)
+        if failure := self._service.failure(pools):
+            raise StartFailed(f"{failure}\nRay's logs: {self._service.ray.logs}")
+        return all(each.phase is Phase.READY for each in pools) and self._service.gateway_answers()
+
+    def _announce(self) -> None:
+        self._report.close()
+        for each in self._service.wide_listeners():
+            why = reason(each, gateway_port=self._service.cluster.gateway.port)
+            where = f"{each.host} port {each.port} ({each.process})"
+            self._report.say(f"listens beyond loopback: {where}: {why or 'no known reason'}")
+        for line in self._welcome():
+            self._report.say(line)
+        self._state.save(self._service.as_running("ready"))
+
+    def _welcome(self) -> Iterator[str]:
+        url = self._service.url
+        key = "-H 'authorization: Bearer KEY' " if self._service.cluster.gateway.keys else ""
+        yield f"ready after {time.monotonic() - self._began:.0f} s: {url}"
+        yield f"  curl {url}/v1/chat/completions {key}-H 'content-type: application/json' \\"
+        yield f"    -d '{QUESTION}'"
+        yield "stop it with Ctrl-C or `bifocal down`"
+
+    def _watch(self) -> None:
+        """Serve heals the pools and we the gateway; without Ray's head nothing lasts."""
+        while not self._stop.wait(TICK_S):
+            if self._service.ray.exit_code is not None:
+                raise StartFailed(self._service.failure([]) or "Ray ended")
+            if self._service.gateway.restart_if_due(time.monotonic()):
+                log = self._state.gateway_log
+                self._report.say(f"the gateway had died and was started again; its log: {log}")
+                self._state.save(self._service.as_running("ready"))
+
+    def _end(self) -> None:
+        self._report.close()
+        self._report.say("stopping")
+        self._service.end()
+
+    def _forget(self) -> None:
+        self._service.ray.forget()
+        self._state.clear()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C, SIGTERM and a closed terminal ask for the same."""
+        asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {each: signal.signal(each, lambda *_: self._stop.set()) for each in asked}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
