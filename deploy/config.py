@@ -115,7 +115,7 @@ def environment(variables: Mapping[str, str]) -> Environment:
     }
     for name in ("ray_url", "url"):
         if name in found:
-            found[name] = _url(f"BIFOCAL_{name.upper()}", found[name])
+            found[name] = address_of(f"BIFOCAL_{name.upper()}", found[name])
     return Environment(**found)
 
 
@@ -137,6 +137,15 @@ def load(path: Path | None = None) -> Cluster:
     except ValidationError as error:
         raise ConfigError(_report(error, document, path)) from None
     return _with_paths(cluster, path.parent.absolute())
+
+
+def address_of(name: str, text: str) -> str:
+    """`name` is what gave the text, for the message. Raises ConfigError."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"{name}: found {text!r}; allowed: an address such as http://127.0.0.1:8000"
+        raise ConfigError(msg)
+    return text.rstrip("/")
 
 
 def schema() -> dict[str, Any]:
@@ -207,11 +216,3 @@ def _line(place: Place, complaint: str, document: Document, path: Path) -> str:
     while at not in document.lines:
         at = at[:-1]  # what is missing has no line; its section has
     return f"{path}:{document.lines[at]}: {'.'.join(place)}: {complaint}"
-
-
-def _url(name: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = f"{name}: found {text!r}; allowed: an address such as http://127.0.0.1:8000"
-        raise ConfigError(msg)
-    return text.rstrip("/")

@@ -1,0 +1,5 @@
+"""`python -m deploy.cli` is `bifocal`."""
+
+from deploy.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""`bifocal config`: check a cluster file, print the schema."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.inputs import cluster_of
+from deploy.config import Cluster, schema
+from serving.routing import Family
+
+app = typer.Typer(
+    help="Check a cluster file, or print its schema.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+@app.command("check", epilog="\b\nExamples:\n  bifocal config check bifocal.yaml")
+def check(file: Annotated[Path, typer.Argument(help="The cluster file.")]) -> None:
+    """Say what is wrong with a cluster file, every problem at once, or what it would serve."""
+    typer.echo(_summary(file, cluster_of(file)))
+
+
+@app.command("schema", epilog="\b\nExamples:\n  bifocal config schema > bifocal.schema.json")
+def print_schema() -> None:
+    """Print the JSON schema of the cluster file, for editors and for Helm."""
+    typer.echo(json.dumps(schema(), indent=2))
+
+
+def _summary(file: Path, cluster: Cluster) -> str:
+    family = Family.of(cluster.served, cluster.router.fast, cluster.router.deep)
+    lines = [f"{file}: good"]
+    for name, facts in cluster.served.items():
+        modes = " and ".join(facts.modes.offered)
+        lines.append(
+            f"  {name:24} {facts.context:7,} tokens, {modes}, on {cluster.models[name].on}"
+        )
+    keys = cluster.gateway.keys or "none, so on loopback only"
+    lines += [
+        f"fast     {family.fast}",
+        f"deep     {family.deep}",
+        f"gateway  {cluster.gateway.host}:{cluster.gateway.port}, keys: {keys}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""The verbs: where each lives, what its line in the help says, and examples of its use.
+
+Only the verb that is called is loaded: `bifocal --help` must not wait for what serving needs.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`home` is `module:name` of a function, or of a Typer with verbs of its own."""
+
+    home: str
+    says: str
+    examples: tuple[str, ...]
+
+
+VERBS: Final[Mapping[str, Verb]] = {
+    "up": Verb(
+        "deploy.cli.up:up",
+        "Start Ray, the pools and the gateway on this machine.",
+        ("bifocal up", "bifocal up --config bifocal.yaml --detach"),
+    ),
+    "down": Verb("deploy.cli.down:down", "Stop the service on this machine.", ("bifocal down",)),
+    "status": Verb(
+        "deploy.cli.status:status",
+        "Show pools, replicas, gateway and ports.",
+        ("bifocal status", "bifocal status --json | jq .ready"),
+    ),
+    "chat": Verb(
+        "deploy.cli.chat:chat",
+        "Ask one question and see the answer as it is written.",
+        (
+            "bifocal chat 'What is the capital of France?'",
+            "bifocal chat --model deep 'What is 4812 + 977 + 60551?'",
+            "bifocal chat --no-think --json 'hello' | jq -r .content",
+            "git diff | bifocal chat -",
+        ),
+    ),
+    "route": Verb(
+        "deploy.cli.route:route",
+        "Show which model would answer, whether it would think, and why.",
+        (
+            "bifocal route 'What is 4812 + 977 + 60551?'",
+            "bifocal route --json --config bifocal.yaml 'hello'",
+        ),
+    ),
+    "config": Verb(
+        "deploy.cli.config:app",
+        "Check a cluster file, or print its schema.",
+        ("bifocal config check bifocal.yaml", "bifocal config schema > bifocal.schema.json"),
+    ),
+    "key": Verb(
+        "deploy.cli.key:app",
+        "Make API keys.",
+        ("bifocal key new --team search --expires 90d",),
+    ),
+    "pocket": Verb(
+        "deploy.cli.pocket:app",
+        "Train the pocket models anew, or let them sit their exam.",
+        ("bifocal pocket eval --json", "bifocal pocket train --out models"),
+    ),
+}
+
+
+class Verbs(TyperGroup):
+    """Lists the verbs from the table and loads the one that is called."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # A verb's line in the help; `resolve_command` has the verb itself.
+        self.commands = {name: TyperCommand(name, help=verb.says) for name, verb in VERBS.items()}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, loaded(name) if name and known else known, rest
+
+
+def loaded(name: str) -> Any:
+    """The verb as a command, with its examples below its help."""
+    verb = VERBS[name]
+    module, attribute = verb.home.split(":")
+    found = getattr(importlib.import_module(module), attribute)
+    epilog = "\n".join(["\b", "Examples:", *(f"  {example}" for example in verb.examples)])
+    if isinstance(found, typer.Typer):
+        found.info.epilog = epilog
+        group = typer.main.get_group(found)
+        group.name = name
+        return group
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    app.command(name, epilog=epilog)(found)
+    return typer.main.get_command(app)
