@@ -139,7 +139,7 @@ class Gateway:
 
     async def _ready(self, request: Request, reply: Reply, _: RequestId) -> None:
         any_will_do = b"any" in request.query.split(b"&")
-        ready, told = models.readiness(self._service, self._pools, any_will_do=any_will_do)
+        ready, told = models.readiness(self._pools, any_will_do=any_will_do)
         await reply.json(200 if ready else 503, told)
 
     def _authenticate(self, request: Request) -> None:

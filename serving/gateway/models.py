@@ -18,9 +18,9 @@ def entries(service: Service, pools: Pools, created: int) -> list[dict[str, Any]
     return [*real, *(_virtual(name, service, pools, created) for name in VIRTUAL)]
 
 
-def readiness(service: Service, pools: Pools, *, any_will_do: bool) -> tuple[bool, dict[str, Any]]:
+def readiness(pools: Pools, *, any_will_do: bool) -> tuple[bool, dict[str, Any]]:
     """`GET /ready`: whether every pool is, or with `?any` whether one is."""
-    snapshots = {name: pools.snapshot(name) for name in service.served}
+    snapshots = pools.snapshots()
     enough = any if any_will_do else all
     ready = enough(snapshot.ready for snapshot in snapshots.values())
     return ready, {"ready": ready, "pools": {n: _pool(s) for n, s in snapshots.items()}}
@@ -29,7 +29,7 @@ def readiness(service: Service, pools: Pools, *, any_will_do: bool) -> tuple[boo
 def _pool(snapshot: PoolSnapshot) -> dict[str, Any]:
     return {
         "ready": snapshot.ready,
-        "state": snapshot.state,
+        "state": snapshot.status.state,
         "reason": snapshot.why_not,
         "replicas": len(snapshot.replicas),
     }

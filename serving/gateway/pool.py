@@ -4,7 +4,7 @@ It is told where the replicas are, what is on them and how they fare, and asks `
 takes the next request.
 """
 
-from collections.abc import ItemsView, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,15 +25,12 @@ SOON_S: Final = 5
 class PoolSnapshot:
     """A pool as the gateway sees it."""
 
-    state: PoolState
-    since: float | None
-    replicas: Mapping[TargetId, ReplicaSnapshot]
-    message: str = ""
-    """The source's own words, for operators only."""
+    status: PoolStatus
+    replicas: tuple[ReplicaSnapshot, ...]
 
     @property
     def ready(self) -> bool:
-        return any(not replica.failing for replica in self.replicas.values())
+        return any(not replica.failing for replica in self.replicas)
 
     @property
     def why_not(self) -> str | None:
@@ -42,7 +39,7 @@ class PoolSnapshot:
             return None
         if self.replicas:
             return "its replicas do not answer"
-        return _REASONS[self.state]
+        return _REASONS[self.status.state]
 
 
 _REASONS: Final = {
@@ -52,30 +49,32 @@ _REASONS: Final = {
     PoolState.RUNNING: "it has no replica now",
     PoolState.FAILED: "it failed to start",
 }
-_NOTHING: Final = PoolSnapshot(PoolState.UNKNOWN, None, {})
 
 
 class Pools:
-    """The live state of all pools, in one event loop."""
+    """The live state of all pools, in one event loop. Each replica's snapshot is swapped whole."""
 
     def __init__(self, names: Iterable[ModelName]) -> None:
-        self._pools: dict[ModelName, PoolSnapshot] = dict.fromkeys(names, _NOTHING)
+        self._status: dict[ModelName, PoolStatus] = {}
+        self._replicas: dict[ModelName, dict[TargetId, ReplicaSnapshot]] = {}
+        for name in names:
+            self._status[name] = PoolStatus(PoolState.UNKNOWN)
+            self._replicas[name] = {}
         self._told_at: dict[TargetId, float] = {}
         self._turn = 0
 
     def snapshot(self, name: ModelName) -> PoolSnapshot:
-        return self._pools[name]
+        return PoolSnapshot(self._status[name], tuple(self._replicas[name].values()))
 
-    def items(self) -> ItemsView[ModelName, PoolSnapshot]:
-        return self._pools.items()
+    def snapshots(self) -> dict[ModelName, PoolSnapshot]:
+        return {name: self.snapshot(name) for name in self._status}
 
     def choose(self, name: ModelName, now: float, avoid: TargetId | None = None) -> Target:
         """`now` in seconds since the epoch. Raises PoolLoading or EngineUnavailable."""
         self._turn += 1
-        pool = self._pools[name]
-        target = balance.choose(tuple(pool.replicas.values()), self._turn, avoid)
+        target = balance.choose(tuple(self._replicas[name].values()), self._turn, avoid)
         if target is None:
-            raise _nothing_there(name, pool, now)
+            raise _nothing_there(name, self.snapshot(name), now)
         return target
 
     def begin(self, name: ModelName, target: TargetId, tokens: int) -> None:
@@ -87,40 +86,38 @@ class Pools:
 
     def answered(self, name: ModelName, target: TargetId, load: Load | None, now: float) -> None:
         """It spoke, so it is not failing; `now` by any clock that only runs forward."""
-        replica = self._pools[name].replicas.get(target)
+        replica = self._replicas[name].get(target)
         if replica is None or (load is None and not replica.failing):
             return
         foreign = 0
         if load is not None:
             self._told_at[target] = now
             foreign = max(0, load.running + load.waiting - replica.requests_in_flight)
-        self._put(name, _changed(replica, load=load, foreign=foreign))
+        self._replicas[name][target] = _changed(replica, load=load, foreign=foreign)
 
     def failed(self, name: ModelName, target: TargetId) -> None:
         """It could not be reached, or failed while it answered."""
-        if (replica := self._pools[name].replicas.get(target)) is not None:
-            self._put(name, _changed(replica, failing=True))
+        if (replica := self._replicas[name].get(target)) is not None:
+            self._replicas[name][target] = _changed(replica, failing=True)
 
     def failing(self) -> list[tuple[ModelName, Target]]:
         return [
             (name, replica.target)
-            for name, pool in self._pools.items()
-            for replica in pool.replicas.values()
+            for name, replicas in self._replicas.items()
+            for replica in replicas.values()
             if replica.failing
         ]
 
     def update(self, found: Mapping[ModelName, PoolStatus], now: float) -> None:
         """What a source says of its pools; what we know of replicas that stay is kept."""
         for name, status in found.items():
-            pool = self._pools[name]
-            replicas = {
-                target.id: self._refreshed(pool.replicas.get(target.id), target, now)
+            known = self._replicas[name]
+            self._status[name] = status
+            self._replicas[name] = {
+                target.id: self._refreshed(known.get(target.id), target, now)
                 for target in status.targets
             }
-            self._pools[name] = PoolSnapshot(
-                status.state, status.since, replicas, _first_line(status.message)
-            )
-        live = {target for pool in self._pools.values() for target in pool.replicas}
+        live = {target for replicas in self._replicas.values() for target in replicas}
         self._told_at = {target: at for target, at in self._told_at.items() if target in live}
 
     def _refreshed(
@@ -133,8 +130,8 @@ class Pools:
         return known
 
     def _add(self, name: ModelName, target: TargetId, tokens: int, requests: int) -> None:
-        if (was := self._pools[name].replicas.get(target)) is not None:
-            changed = ReplicaSnapshot(
+        if (was := self._replicas[name].get(target)) is not None:
+            self._replicas[name][target] = ReplicaSnapshot(
                 was.target,
                 was.tokens_in_flight + tokens,
                 was.requests_in_flight + requests,
@@ -142,18 +139,6 @@ class Pools:
                 was.foreign_requests,
                 was.failing,
             )
-            self._put(name, changed)
-
-    def _put(self, name: ModelName, replica: ReplicaSnapshot) -> None:
-        pool = self._pools[name]
-        self._pools[name] = PoolSnapshot(
-            pool.state, pool.since, {**pool.replicas, replica.target.id: replica}, pool.message
-        )
-
-
-def _first_line(message: str) -> str:
-    """Ray tells whole tracebacks."""
-    return message.strip().partition("\n")[0][:300]
 
 
 def _changed(
@@ -167,7 +152,7 @@ def _changed(
 
 def _nothing_there(name: ModelName, pool: PoolSnapshot, now: float) -> BifocalError:
     msg = f"{name} is not ready: {pool.why_not}"
-    if pool.state is PoolState.FAILED:
+    if pool.status.state is PoolState.FAILED:
         return EngineUnavailable(msg, retry_after_s=int(EXPECTED_START_S))
-    elapsed = 0.0 if pool.since is None else max(0.0, now - pool.since)
+    elapsed = 0.0 if pool.status.since is None else max(0.0, now - pool.status.since)
     return PoolLoading(msg, retry_after_s=max(SOON_S, round(EXPECTED_START_S - elapsed)))

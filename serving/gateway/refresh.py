@@ -62,8 +62,14 @@ class Refresh:
 
     def _tell(self) -> None:
         """One line for each change."""
-        for name, pool in self._pools.items():
+        for name, pool in self._pools.snapshots().items():
             state = pool.why_not or f"ready, {len(pool.replicas)} replica(s)"
             if self._said.get(name) != state:
                 self._said[name] = state
-                log.info("pool %s: %s%s", name, state, f" ({pool.message})" if pool.message else "")
+                words = _first_line(pool.status.message)
+                log.info("pool %s: %s%s", name, state, f" ({words})" if words else "")
+
+
+def _first_line(message: str) -> str:
+    """Ray tells whole tracebacks."""
+    return message.strip().partition("\n")[0][:300]

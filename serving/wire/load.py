@@ -1,5 +1,6 @@
 """What a replica's door says of its engine in a response header."""
 
+import re
 from typing import Final
 
 from serving.values import Load
@@ -7,15 +8,13 @@ from serving.values import Load
 HEADER: Final = "x-bifocal-load"
 
 
+_TOLD: Final = re.compile(r"running=(\d+);waiting=(\d+);kv=(\d+(?:\.\d+)?)(?:;.*)?")
+
+
 def parse_load(text: str | None) -> Load | None:
     """`running=1;waiting=0;kv=0.125`; None for anything else, as a fixed target may have no door.
 
-    What a later door adds is passed over.
+    What a later door adds behind is passed over.
     """
-    if not text:
-        return None
-    try:
-        told = dict(part.split("=", 1) for part in text.split(";"))
-        return Load(int(told["running"]), int(told["waiting"]), float(told["kv"]))
-    except (KeyError, ValueError):
-        return None
+    told = None if text is None else _TOLD.fullmatch(text)
+    return None if told is None else Load(int(told[1]), int(told[2]), float(told[3]))

@@ -67,8 +67,6 @@ class Scanner:
             if cut < len(_END):
                 return self._wait_for_more(data)
             self._tail, data = data[cut:], data[:cut]
-        if self._begun and not _stands_out(data):
-            return [Piece(Kind.CONTENT, data)]
         return self._sort(data)
 
     def _wait_for_more(self, data: bytes) -> list[Piece]:
@@ -79,23 +77,37 @@ class Scanner:
         return []
 
     def _sort(self, data: bytes) -> list[Piece]:
+        """Whole events. Those of the answer itself are many, and are not looked at one by one."""
         pieces: list[Piece] = []
-        for event in data.split(_END)[:-1]:
-            kind = _kind(event, self._begun)
-            self._begun = self._begun or kind is Kind.CONTENT
-            if kind is Kind.CONTENT and pieces and pieces[-1].kind is kind:
-                pieces[-1] = Piece(kind, pieces[-1].data + event + _END)
+        while data and not self._begun:
+            end = data.index(_END) + len(_END)
+            kind = _kind(data[:end], begun=False)
+            if kind is Kind.CONTENT:
+                self._begun = True
             else:
-                pieces.append(Piece(kind, event + _END))
-        return pieces
+                pieces.append(Piece(kind, data[:end]))
+                data = data[end:]
+        return pieces + _from_behind(data) if pieces else _from_behind(data)
 
 
-def _stands_out(data: bytes) -> bool:
-    """Something in it is more than content. May err on this side."""
-    return b"data: [DONE]" in data or _USAGE in data or _ERROR in data or _USAGE_SPACED in data
+def _from_behind(data: bytes) -> list[Piece]:
+    """Once an answer has begun only its end is something else: usage or an error, and `[DONE]`."""
+    end, others = len(data), []
+    while end:
+        before = data.rfind(_END, 0, end - len(_END))
+        at = 0 if before < 0 else before + len(_END)
+        kind = _kind(data[at:end], begun=True)
+        if kind is Kind.CONTENT:
+            break
+        others.append(Piece(kind, data[at:end]))
+        end = at
+    if not others:
+        return [Piece(Kind.CONTENT, data)] if data else []
+    content = [Piece(Kind.CONTENT, data[:end])] if end else []
+    return content + others[::-1]
 
 
-def _kind(event: bytes, begun: bool) -> Kind:
+def _kind(event: bytes, *, begun: bool) -> Kind:
     if event.startswith(b"data: [DONE]"):
         return Kind.DONE
     if event.startswith(_ERROR):
