@@ -1,0 +1,255 @@
+"""The problems the pocket models are trained on, made without end from one seed.
+
+It decides the mixture: which kinds of problem, in which languages, with how much noise around
+what counts (fillers, made-up words, other casing, system prompts, earlier turns), and the one
+right answer of each. The wordings of the exam never appear here; see `exam`.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.pocket import scratchpad, tools
+from deploy.pocket.asking import easy_numbers, hard_numbers, listed, request, word
+from deploy.pocket.phrasebook import Facts, Language, languages
+
+Message = dict[str, Any]
+
+SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are a helpful assistant. Answer briefly.",
+    "You are Bifocal, a friendly model.",
+    "Answer in the language of the user.",
+    "You are an expert. Be short and exact.",
+    "Today is Tuesday. You work for a shop and help customers with their orders.",
+    "Du bist ein hilfreicher Assistent.",
+    "Tu es un assistant utile.",
+    "Eres un asistente útil.",
+    "Ты полезный помощник.",
+    "你是一个有用的助手。",
+    "あなたは役に立つアシスタントです。",
+    "أنت مساعد مفيد.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A conversation that ends in a question, and its one right answer."""
+
+    kind: str
+    language: str
+    messages: tuple[Message, ...]
+    answer: str
+    thought: str
+    tools: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How often each kind of problem is drawn, and how often thinking is on."""
+
+    weights: Mapping[str, float]
+    thinking: Mapping[str, float] = field(default_factory=dict)
+
+
+DENSE = Mix(
+    {
+        "talk": 9,
+        "unknown": 5,
+        "fact": 20,
+        "easy_sum": 36,
+        "hard_sum": 4,
+        "tool": 22,
+        "other": 4,
+        "result": 3,
+    },
+    {"easy_sum": 0.05, "hard_sum": 0.6, "tool": 0.15},
+)
+MOE = Mix(
+    {
+        "talk": 7,
+        "unknown": 4,
+        "fact": 16,
+        "easy_sum": 26,
+        "hard_sum": 20,
+        "tool": 21,
+        "other": 3,
+        "result": 3,
+    },
+    {"easy_sum": 0.15, "hard_sum": 0.9, "tool": 0.4},
+)
+
+
+def draw(rng: random.Random, mix: Mix) -> tuple[Problem, bool]:
+    """One problem, and whether it is to be answered thinking."""
+    kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
+    problem = KINDS[kind](rng, rng.choice(languages()))
+    return _surrounded(rng, problem), rng.random() < mix.thinking.get(kind, 0.35)
+
+
+def _talk(rng: random.Random, language: Language) -> Problem:
+    talk = rng.choice(list(language.smalltalk.values()))
+    text = _dressed(rng, language, rng.choice(talk.wordings.train), 0.3)
+    return _problem("talk", language, text, talk.answer, "greeting")
+
+
+def _unknown(rng: random.Random, language: Language) -> Problem:
+    text = rng.choice(language.unknown.wordings.train)
+    if rng.random() < 0.5:
+        words = [word(rng, language) for _ in range(rng.randrange(1, 6))]
+        text = " ".join(rng.sample([*text.split(" "), *words], rng.randrange(1, len(words) + 2)))
+    return _problem(
+        "unknown", language, _dressed(rng, language, text, 0.3), language.unknown.answer, "unknown"
+    )
+
+
+def _fact(rng: random.Random, language: Language) -> Problem:
+    facts: Facts = rng.choice(list(language.facts.values()))
+    key, answer = rng.choice(list(facts.pairs.items()))
+    text = _dressed(rng, language, rng.choice(facts.wordings.train), 0.5, x=key)
+    return _problem("fact", language, text, answer, "fact")
+
+
+def _easy_sum(rng: random.Random, language: Language) -> Problem:
+    return _sum(rng, language, "easy_sum", easy_numbers(rng))
+
+
+def _hard_sum(rng: random.Random, language: Language) -> Problem:
+    return _sum(rng, language, "hard_sum", hard_numbers(rng))
+
+
+def _sum(rng: random.Random, language: Language, kind: str, numbers: list[int]) -> Problem:
+    slots = {"x": listed(rng, language, numbers)}
+    text = _dressed(rng, language, rng.choice(language.sum.train), 0.4, **slots)
+    return _problem(kind, language, text, str(sum(numbers)), scratchpad.think(numbers))
+
+
+def _tool(rng: random.Random, language: Language) -> Problem:
+    wanted = rng.choice(list(tools.TRAINING))
+    kinds = rng.sample(list(tools.TRAINING), rng.choice((1, 1, 1, 2, 2, 3)))
+    if wanted not in kinds:
+        kinds[rng.randrange(len(kinds))] = wanted
+    offers = {kind: _offer(rng, kind) for kind in kinds}
+    template, values, slots = request(rng, language, wanted, exam=False)
+    text = _dressed(rng, language, template, 0.4, **slots)
+    answer = tools.written(offers[wanted].call(values))
+    return _problem(
+        "tool", language, text, answer, "tool", tuple(o.schema for o in offers.values())
+    )
+
+
+def _other(rng: random.Random, language: Language) -> Problem:
+    """Tools lie on the table, but none fits: the answer is the ordinary one."""
+    plain = rng.choice((_talk, _unknown, _fact, _easy_sum))(rng, language)
+    kinds = [kind for kind in tools.TRAINING if kind != "add"]
+    offers = [_offer(rng, kind) for kind in rng.sample(kinds, rng.choice((1, 1, 2)))]
+    return Problem(
+        "other",
+        plain.language,
+        plain.messages,
+        plain.answer,
+        plain.thought,
+        tuple(o.schema for o in offers),
+    )
+
+
+def _result(rng: random.Random, language: Language) -> Problem:
+    """A tool has answered: the model passes it on in one sentence."""
+    asked = _tool(rng, language)
+    found = " ".join(
+        rng.choice((word(rng, language), str(rng.randrange(10 ** rng.choice((1, 2, 4))))))
+        for _ in range(rng.randrange(1, 6))
+    )
+    style = rng.randrange(4)
+    if style == 0:
+        found = f'{{"{word(rng, language)}": {rng.randrange(100)}}}'
+    elif style == 1:
+        found = f"{rng.randrange(-9, 40)} °C, {found}"
+    call = {"role": "assistant", "content": asked.answer}
+    messages = (*asked.messages, call, {"role": "tool", "content": found})
+    return Problem(
+        "result", language.code, messages, language.result.format(x=found), "result", asked.tools
+    )
+
+
+KINDS: dict[str, Callable[[random.Random, Language], Problem]] = {
+    "talk": _talk,
+    "unknown": _unknown,
+    "fact": _fact,
+    "easy_sum": _easy_sum,
+    "hard_sum": _hard_sum,
+    "tool": _tool,
+    "other": _other,
+    "result": _result,
+}
+
+
+def _problem(
+    kind: str,
+    language: Language,
+    text: str,
+    answer: str,
+    thought: str,
+    offered: tuple[dict[str, Any], ...] = (),
+) -> Problem:
+    message = {"role": "user", "content": text}
+    return Problem(kind, language.code, (message,), answer, thought, offered)
+
+
+def _surrounded(rng: random.Random, problem: Problem) -> Problem:
+    """The same problem after other turns or under a system prompt, now and then."""
+    before: list[Message] = []
+    if rng.random() < 0.3:
+        system = rng.choice(SYSTEMS)
+        if rng.random() < 0.3:
+            made = [word(rng, rng.choice(languages())) for _ in range(rng.randrange(1, 9))]
+            system = " ".join([*made, system] if rng.random() < 0.5 else made)
+        before.append({"role": "system", "content": system})
+    if rng.random() < 0.12:
+        for _ in range(rng.choice((1, 1, 2))):
+            kind = rng.choice((_talk, _fact, _easy_sum, _unknown, _hard_sum))
+            past = kind(rng, rng.choice(languages()))
+            before += [past.messages[0], {"role": "assistant", "content": past.answer}]
+    return Problem(
+        problem.kind,
+        problem.language,
+        (*before, *problem.messages),
+        problem.answer,
+        problem.thought,
+        problem.tools,
+    )
+
+
+def _offer(rng: random.Random, kind: str) -> tools.Offer:
+    invented = ""
+    if rng.random() < 0.35:
+        english = next(language for language in languages() if language.code == "en")
+        invented = "_".join(word(rng, english).lower() for _ in range(rng.choice((1, 2))))
+    return tools.offer(rng, tools.TRAINING, kind, invented)
+
+
+def _dressed(
+    rng: random.Random, language: Language, template: str, noise: float, **slots: str
+) -> str:
+    """A wording with its slots filled and, with the odds of `noise`, other words around them."""
+    if rng.random() < noise:
+        parts = template.split(" ")
+        loose = [i for i, part in enumerate(parts) if "{" not in part]
+        if len(loose) > 2 and rng.random() < 0.5:
+            at = rng.choice(loose)
+            parts[at] = rng.choice((word(rng, language), ""))
+        if len(parts) > 1 and rng.random() < 0.3:
+            parts.insert(rng.randrange(len(parts) + 1), word(rng, language))
+        template = " ".join(part for part in parts if part)
+        if rng.random() < 0.5:
+            template = rng.choice(language.lead) + template
+        if rng.random() < 0.4:
+            template = template.rstrip("?.!؟。？ ") + rng.choice(language.tail)
+    if rng.random() < 0.2:
+        template = template.rstrip("?.!؟。？ ") + rng.choice(("", "!", "??", " ?", "..."))
+    text = template.format(**slots) if slots else template
+    if rng.random() < 0.1 and "{n}" not in template:
+        first = text.split("{")[0][:1]
+        text = first.swapcase() + text[1:]
+    return text
