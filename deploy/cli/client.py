@@ -63,11 +63,11 @@ def ask(
     connection, path = _connection(url)
     with closing(connection):
         try:
-            response = _sent(connection, path, key, body)
-            if response.status != http.client.OK:
-                raise _refusal(response, url)
-            yield _decision(response.headers)
-            yield from _events(response, started, clock)
+            with _sent(connection, path, key, body) as response:
+                if response.status != http.client.OK:
+                    raise _refusal(response, url)
+                yield _decision(response.headers)
+                yield from _events(response, started, clock)
         except (OSError, http.client.HTTPException) as error:
             raise _unreachable(url, error) from None
 

@@ -1,0 +1,120 @@
+import json
+import stat
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from deploy.keys import read_keys
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+def test_route_shows_the_decision_its_reason_and_what_was_seen(bifocal):
+    done = bifocal("route", "What is 4812 + 977 + 60551?")
+    assert done.code == 0
+    assert done.out.splitlines()[:3] == [
+        "model     pocket-moe",
+        "thinking  on",
+        "reason    sum of several numbers",
+    ]
+    assert "longest number       5" in done.out
+
+
+def test_route_for_scripts_is_one_object(bifocal):
+    found = json.loads(bifocal("route", "hello", "--json").out)
+    assert (found["model"], found["thinking"]) == ("pocket-dense", False)
+    assert found["reason"] == "short and simple"
+    assert found["features"]["question_chars"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model", "thinking"),
+    [
+        (("--model", "deep"), "pocket-moe", True),
+        (("--think",), "pocket-moe", True),
+        (("--no-think", "--model", "deep"), "pocket-moe", False),
+        (("--effort", "high"), "pocket-moe", True),
+        (("--tools", "1"), "pocket-dense", False),
+        (("--config", str(EXAMPLES / "qwen3.yaml")), "qwen3-8b", False),
+        (
+            ("--config", str(EXAMPLES / "qwen3.yaml"), "--model", "Qwen/Qwen3-0.6B"),
+            "qwen3-0.6b",
+            True,
+        ),
+    ],
+)
+def test_route_takes_every_wish(bifocal, arguments, model, thinking):
+    found = json.loads(bifocal("route", "hello", "--json", *arguments).out)
+    assert (found["model"], found["thinking"]) == (model, thinking)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("route", "x", "--model", "gpt"), "unknown model 'gpt'; there are: auto, fast, deep"),
+        (("route", "x", "--effort", "huge"), "allowed: none, minimal, low"),
+        (("route", " "), "TEXT is empty"),
+        (("route", "x", "--config", "none.yaml"), "none.yaml: cannot be read"),
+        (("config", "check", "none.yaml"), "none.yaml: cannot be read"),
+        (("key", "new", "--team", "A b"), "--team: found 'A b'; team: allowed"),
+        (("key", "new", "--team", "a", "--expires", "90"), "--expires: found '90'; allowed"),
+        (("key", "new", "--team", "a", "--file", "/none/k"), "/none/k cannot be written"),
+        (("chat", "x", "--url", "localhost"), "--url: found 'localhost'; allowed: an address"),
+        (("route",), "Missing argument"),
+    ],
+)
+def test_bad_input_is_told_in_a_line_without_a_traceback(bifocal, arguments, said):
+    done = bifocal(*arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
+
+
+def test_route_reads_standard_input(bifocal, monkeypatch):
+    monkeypatch.setattr("sys.stdin", __import__("io").StringIO("12345 + 1"))
+    assert "sum of several numbers" in bifocal("route", "-").out
+
+
+@pytest.mark.parametrize("example", ["pocket.yaml", "qwen3.yaml"])
+def test_config_check_says_what_a_good_file_would_serve(bifocal, example):
+    done = bifocal("config", "check", str(EXAMPLES / example))
+    assert done.code == 0
+    assert "good" in done.out.splitlines()[0]
+    assert "deep     " in done.out
+
+
+def test_config_check_tells_every_problem_of_a_bad_file(bifocal, tmp_path):
+    (path := tmp_path / "b.yaml").write_text("gpus: {c: {kind: cpu}}\nmodels: {x: {on: d}}\nz: 1\n")
+    done = bifocal("config", "check", str(path))
+    assert done.code == 2
+    assert f"{path}:3: z: unknown key" in done.err
+
+
+def test_config_schema_is_a_json_schema(bifocal):
+    jsonschema.Draft202012Validator.check_schema(json.loads(bifocal("config", "schema").out))
+
+
+def test_a_new_key_is_printed_once_with_its_line(bifocal, tmp_path):
+    key, line = bifocal("key", "new", "--team", "search", "--expires", "90d").out.splitlines()
+    (path := tmp_path / "keys.yaml").write_text(line)
+    assert key not in line
+    assert read_keys(path).team_of(key, 0) == "search"
+
+
+def test_a_new_key_for_scripts(bifocal):
+    found = json.loads(bifocal("key", "new", "--team", "search", "--json").out)
+    assert found["key"].startswith("bf-")
+    assert found["team"] == "search"
+    assert found["line"].startswith("- {team")
+
+
+def test_a_key_may_go_to_the_file_at_once_which_stays_its_owners(bifocal, tmp_path):
+    path = tmp_path / "keys.yaml"
+    first = bifocal("key", "new", "--team", "a", "--file", str(path)).out.strip()
+    path.write_text(path.read_text().rstrip("\n"))  # as an editor may leave it
+    second = bifocal("key", "new", "--team", "b", "--file", str(path)).out.strip()
+    ring = read_keys(path)
+    assert (ring.team_of(first, 0), ring.team_of(second, 0)) == ("a", "b")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

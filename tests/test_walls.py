@@ -1,0 +1,116 @@
+"""The walls of the house: who loads what, who imports whom, what is public, what is never said."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PURE = (
+    "serving.values",
+    "serving.errors",
+    "serving.observer",
+    "serving.catalog",
+    "serving.config",
+    "serving.keys",
+    "serving.thinking",
+    "serving.routing",
+    "serving.admission",
+    "serving.accounting",
+    "serving.balance",
+    "serving.wire",
+)
+HEAVY = {"ray", "vllm", "torch", "starlette", "aiohttp", "uvicorn", "prometheus_client"}
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """The top-level modules of a fresh interpreter that has imported these."""
+    code = f"import sys, {', '.join(modules)}; print(*{{m.split('.')[0] for m in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_pure_rooms_load_no_engine_no_server_and_no_metrics():
+    assert loaded_by(*PURE) & HEAVY == set()
+
+
+@pytest.mark.parametrize("room", ["serving.gateway", "deploy.app", "deploy.cli", "ops.metrics"])
+def test_the_gateway_and_the_command_load_no_engine(room):
+    assert loaded_by(room) & {"ray", "vllm", "torch", "transformers"} == set()
+
+
+def test_imports_run_downwards_only():
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+FACADES = {
+    "serving.routing": {
+        "AUTO",
+        "EFFORTS",
+        "VIRTUAL",
+        "Depth",
+        "Family",
+        "Reason",
+        "choose",
+        "facts_of",
+    },
+    "serving.gateway": {
+        "FixedSource",
+        "Gateway",
+        "RaySource",
+        "Served",
+        "Service",
+        "TargetSource",
+    },
+    "ops.metrics": {"TABLE", "Kind", "Metric", "PrometheusObserver"},
+    "deploy.cli": {"main"},
+}
+
+
+@pytest.mark.parametrize("room", FACADES)
+def test_a_facade_shows_what_it_promises_and_no_more(room):
+    module = importlib.import_module(room)
+    assert set(module.__all__) == FACADES[room]
+    for name in module.__all__:
+        assert hasattr(module, name)
+
+
+UNSAID = re.compile(
+    r"(?<![\w.])/(?:work|root|home/\w+)/"  # paths of one machine
+    r"|/tmp/env"
+    r"|\b(?:pypi\.org|pythonhosted\.org|files\.pythonhosted|conda\.anaconda|npmjs)\b"
+)
+"""Paths and hosts that belong to the machine a file was written on."""
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def test_no_tracked_file_names_a_machine_or_a_registry():
+    said = []
+    for path in tracked():
+        if path == Path(__file__) or not path.is_file():
+            continue
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            continue  # weights
+        said += [f"{path.relative_to(ROOT)}: {found[0]}" for found in UNSAID.finditer(text)]
+    assert said == []
