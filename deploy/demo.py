@@ -114,9 +114,8 @@ def _is_taken(host: str, port: int) -> bool:
 def _present(show: Show, url: str) -> None:
     print(f"\n{show.title} (model {show.model}): {show.question}", flush=True)
     said: list[str] = []
-    events = _kept(
-        ask(url, os.environ.get("BIFOCAL_KEY"), body_of(show.question, show.model)), said
-    )
+    address, key = service_of(url, None)
+    events = _kept(ask(address, key, body_of(show.question, show.model)), said)
     Screen(sys.stdout, sys.stdout).show(events)
     verdict = "right" if show.right in "".join(said).replace(",", "") else f"not {show.right}"
     print(f"that is {verdict}", flush=True)
