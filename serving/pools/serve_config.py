@@ -17,6 +17,8 @@ ONGOING_PER_REPLICA: Final = 32
 HEALTH_CHECK_PERIOD_S: Final = 5
 HEALTH_CHECK_TIMEOUT_S: Final = 30
 """An engine that shares few cores may be late to answer without being ill."""
+MOST_ONGOING: Final = 1_000_000
+"""The gateway admits requests; a replica turns none away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,33 @@ def _deployment(pool: Pool, longest_answer_s: float, start_attempts: int) -> dic
     """A replica that leaves may finish the longest answer; one that is idle leaves sooner."""
     return {
         **_scale(pool.spec.replicas),
+        **_placement(pool),
+        "max_ongoing_requests": MOST_ONGOING,
         "graceful_shutdown_timeout_s": longest_answer_s,
         "health_check_period_s": HEALTH_CHECK_PERIOD_S,
         "health_check_timeout_s": HEALTH_CHECK_TIMEOUT_S,
         "max_constructor_retry_count": start_attempts,
     }
+
+
+def _placement(pool: Pool) -> dict[str, Any]:
+    """One bundle for each of the engine's workers; the replica itself stands in the first, with a
+    CPU of its own where there are GPUs, else on its worker's."""
+    worker = _worker_bundle(pool)
+    first = worker if pool.hardware.cpu else {**worker, "CPU": 1}
+    return {
+        "placement_group_bundles": [first, *[worker] * (pool.spec.tensor_parallel_size - 1)],
+        "placement_group_strategy": "PACK",
+        "ray_actor_options": {"num_cpus": 0 if pool.hardware.cpu else 1},
+    }
+
+
+def _worker_bundle(pool: Pool) -> dict[str, float]:
+    if pool.hardware.cpu:
+        return {"CPU": 1}
+    named = pool.hardware.accelerator
+    # A trace of the resource by which Ray knows the kind of GPU: it only chooses the node.
+    return {"GPU": 1} | ({f"accelerator_type:{named}": 0.001} if named else {})
 
 
 def _scale(replicas: int | Replicas) -> dict[str, Any]:
