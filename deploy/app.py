@@ -3,16 +3,13 @@
 Reads no file and no environment; what it needs is given to it.
 """
 
-import ipaddress
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import FrameType
 from typing import Final
 
 import uvicorn
 
-from deploy.config import Cluster
-from serving.catalog import CATALOG, ModelFacts
+from deploy.config import Cluster, is_loopback
 from serving.config import ModelSpec
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource
@@ -41,10 +38,12 @@ def build(
     observer: Observer,
 ) -> Gateway:
     """The ASGI application."""
-    served = {name: _served(name, spec) for name, spec in cluster.models.items()}
-    facts = {name: model.facts for name, model in served.items()}
+    served = {
+        name: Served(facts, cluster.models[name].precision)
+        for name, facts in cluster.served.items()
+    }
     service = Service(
-        family=Family.of(facts, cluster.router.fast, cluster.router.deep),
+        family=Family.of(cluster.served, cluster.router.fast, cluster.router.deep),
         served=served,
         keys=keys,
         observer=observer,
@@ -84,17 +83,10 @@ def check_exposure(host: str, *, has_keys: bool) -> None:
     """Raises OpenEndpoint."""
     if not has_keys and not is_loopback(host):
         msg = (
-            f"gateway.host is {host}, and without keys the endpoint listens on loopback only; "
-            "set gateway.keys to a file of keys (`bifocal key new` prints its lines)"
+            f"the endpoint would listen on {host}, which others can reach, and there are no keys; "
+            "allowed: 127.0.0.1, or gateway.keys, a file of keys (`bifocal key new`)"
         )
         raise OpenEndpoint(msg)
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Server(uvicorn.Server):
@@ -103,18 +95,6 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
-
-
-def _served(name: ModelName, spec: ModelSpec) -> Served:
-    return Served(facts_of(name, spec), spec.precision)
-
-
-def facts_of(name: ModelName, spec: ModelSpec) -> ModelFacts:
-    """The catalog's row, under the name and with the context that are served here."""
-    row = CATALOG[spec.like or name]
-    is_hub_id = spec.source is not None and not spec.source.startswith((".", "/", "~"))
-    hf_id = spec.source if spec.source is not None and is_hub_id else row.hf_id
-    return replace(row, name=name, hf_id=hf_id, context=spec.context or row.context)
 
 
 def _sources(

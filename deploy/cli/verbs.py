@@ -51,6 +51,11 @@ VERBS: Final[Mapping[str, Verb]] = {
             "bifocal route --json --config bifocal.yaml 'hello'",
         ),
     ),
+    "gateway": Verb(
+        "deploy.cli.gateway:gateway",
+        "Run the endpoint alone, in front of pools that run elsewhere.",
+        ("bifocal gateway --config bifocal.yaml --ray-url http://ray-head:8265",),
+    ),
     "config": Verb(
         "deploy.cli.config:app",
         "Check a cluster file, or print its schema.",
@@ -65,6 +70,11 @@ VERBS: Final[Mapping[str, Verb]] = {
         "deploy.cli.pocket:app",
         "Train the pocket models anew, or let them sit their exam.",
         ("bifocal pocket eval --json", "bifocal pocket train --out models"),
+    ),
+    "bench": Verb(
+        "deploy.cli.bench:bench",
+        "Measure what the gateway costs, side by side with what it could be.",
+        ("bifocal bench --only mock", "bifocal bench --json bench.json --plot bench.png"),
     ),
 }
 

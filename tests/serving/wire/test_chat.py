@@ -85,7 +85,9 @@ def test_no_field_is_both_allowed_and_an_operators() -> None:
     [
         pytest.param({"functions": []}, "functions", id="at the top"),
         pytest.param({"messages": [{**HELLO, "x": 1}]}, "messages[0].x", id="in a message"),
-        pytest.param({"stream": True, "stream_options": {"x": 1}}, "stream_options.x", id="in options"),
+        pytest.param(
+            {"stream": True, "stream_options": {"x": 1}}, "stream_options.x", id="in options"
+        ),
         pytest.param(
             {"chat_template_kwargs": {"x": 1}}, "chat_template_kwargs.x", id="a template's variable"
         ),
@@ -112,7 +114,9 @@ def test_what_is_not_supported_is_refused_by_name(fields: dict[str, Any], param:
     [
         pytest.param({"messages": "hi"}, "messages", id="messages are no list"),
         pytest.param({"messages": []}, "messages", id="no messages"),
-        pytest.param({"messages": [{"role": "user", "content": 5}]}, "messages[0].content", id="number"),
+        pytest.param(
+            {"messages": [{"role": "user", "content": 5}]}, "messages[0].content", id="number"
+        ),
         pytest.param({"messages": [{"role": "user"}]}, "messages[0].content", id="no content"),
         pytest.param({"messages": [{"role": "judge"}]}, "messages[0].role", id="a strange role"),
         pytest.param(
@@ -135,7 +139,9 @@ def test_what_is_not_supported_is_refused_by_name(fields: dict[str, Any], param:
         pytest.param({"reasoning_effort": "some"}, "reasoning_effort", id="a strange effort"),
         pytest.param({"stream_options": {}}, "stream_options", id="options without a stream"),
         pytest.param({"top_logprobs": 2}, "top_logprobs", id="logprobs not asked for"),
-        pytest.param({"response_format": {"type": "xml"}}, "response_format.type", id="a strange format"),
+        pytest.param(
+            {"response_format": {"type": "xml"}}, "response_format.type", id="a strange format"
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place(fields: dict[str, Any], param: str) -> None:
@@ -157,11 +163,18 @@ BIG = {"type": "object", "description": "x" * 200}
         pytest.param({"logprobs": True, "top_logprobs": 6}, "top_logprobs", id="logprobs"),
         pytest.param({"tools": [tool(parameters=BIG)]}, "tools[0].function", id="a tool's schema"),
         pytest.param(
-            {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": BIG}}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "a", "schema": BIG},
+                }
+            },
             "response_format",
             id="an answer's schema",
         ),
-        pytest.param({"structured_outputs": {"json": BIG}}, "structured_outputs", id="vLLM's schema"),
+        pytest.param(
+            {"structured_outputs": {"json": BIG}}, "structured_outputs", id="vLLM's schema"
+        ),
     ],
 )
 def test_more_than_the_limit_is_refused_with_the_number(fields: dict[str, Any], param: str) -> None:
@@ -179,7 +192,11 @@ def test_the_wishes_are_told_to_the_router_and_not_to_the_engine() -> None:
         response_format={"type": "json_object"},
         user="someone",
     )
-    assert (request.model, request.reasoning_effort, request.enable_thinking) == ("deep", "high", False)
+    assert (request.model, request.reasoning_effort, request.enable_thinking) == (
+        "deep",
+        "high",
+        False,
+    )
     assert (request.tools, request.wants_schema) == (1, True)
     assert not {"reasoning_effort", "user", "chat_template_kwargs"} & request.body.keys()
 
@@ -191,7 +208,13 @@ def test_a_request_without_a_model_is_for_the_router() -> None:
 def test_text_parts_and_an_earlier_answer_pass() -> None:
     history: list[dict[str, Any]] = [
         {"role": "user", "content": [{"type": "text", "text": "2+2"}]},
-        {"role": "assistant", "content": "4", "reasoning": "easy", "refusal": None, "annotations": None},
+        {
+            "role": "assistant",
+            "content": "4",
+            "reasoning": "easy",
+            "refusal": None,
+            "annotations": None,
+        },
     ]
     assert parse(messages=history).messages == history
 
@@ -214,7 +237,9 @@ def test_the_developers_role_is_the_templates_system() -> None:
 @pytest.mark.parametrize(
     ("options", "shown", "asked"),
     [
-        pytest.param(None, False, {"include_usage": True, "continuous_usage_stats": False}, id="none"),
+        pytest.param(
+            None, False, {"include_usage": True, "continuous_usage_stats": False}, id="none"
+        ),
         pytest.param(
             {"include_usage": True},
             True,

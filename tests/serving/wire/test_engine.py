@@ -2,7 +2,13 @@ import json
 
 import pytest
 
-from serving.errors import BifocalError, ContextOverflow, EngineFailed, EngineUnavailable, MalformedRequest
+from serving.errors import (
+    BifocalError,
+    ContextOverflow,
+    EngineFailed,
+    EngineUnavailable,
+    MalformedRequest,
+)
 from serving.wire.engine import engine_error, event_error
 
 OVERFLOW = (

@@ -55,7 +55,14 @@ def test_a_whole_stream_is_sorted_into_its_parts() -> None:
         pytest.param(event(chunk({"role": "assistant"})), id="no content"),
         pytest.param(
             event(
-                chunk({"role": "assistant", "content": "", "reasoning": None, "reasoning_content": None})
+                chunk(
+                    {
+                        "role": "assistant",
+                        "content": "",
+                        "reasoning": None,
+                        "reasoning_content": None,
+                    }
+                )
             ),
             id="with the door's field",
         ),
@@ -94,10 +101,8 @@ def test_an_unfinished_event_waits_for_its_end() -> None:
 
 
 def test_a_stream_without_events_is_refused_before_it_fills_the_memory() -> None:
-    scanner = Scanner()
     with pytest.raises(EngineFailed):
-        for _ in range(20):
-            scanner.feed(b"x" * 1024 * 1024)
+        scanned(*[b"x" * 1024 * 1024] * 20)
 
 
 streams = st.builds(

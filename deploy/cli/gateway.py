@@ -1,0 +1,78 @@
+"""`bifocal gateway`: the endpoint alone, in front of pools that run elsewhere.
+
+`bifocal up` starts one beside its pools; on Kubernetes it is a Deployment of its own. Exit codes:
+0 ended as asked, 1 it could not listen, 2 bad input.
+"""
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from deploy.app import OpenEndpoint, build, check_exposure, run
+from deploy.cli.failure import Exit, Failure
+from deploy.cli.inputs import Config, cluster_of
+from deploy.config import ConfigError, Environment, address_of, environment
+from deploy.keys import store_of
+from ops.metrics import PrometheusObserver
+from serving.keys import KeyStore
+
+
+def gateway(
+    config: Config = None,
+    ray_url: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-url",
+            help="Ray's dashboard, which knows where the replicas are."
+            "  [env: BIFOCAL_RAY_URL; default: http://127.0.0.1:8265]",
+        ),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Instead of the file's gateway.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Instead of the file's gateway.port.")
+    ] = None,
+) -> None:
+    """Run the endpoint alone, in front of pools that run elsewhere.
+
+    BIFOCAL_POOL_TOKEN opens the replicas' doors; BIFOCAL_RAY_TOKEN is for a Ray cluster that asks
+    for one. It ends on SIGTERM or Ctrl-C, once the answers under way are complete; a second
+    signal ends it at once.
+    """
+    cluster = cluster_of(config)
+    place, spec = _environment(), cluster.gateway
+    address = host or spec.host
+    app = build(
+        cluster,
+        ray_url=_checked(ray_url) or place.ray_url,
+        ray_token=place.ray_token,
+        pool_token=place.pool_token,
+        keys=_keys(spec.keys, address),
+        observer=PrometheusObserver(),
+    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    listen_at = spec.port if port is None else port
+    run(app, host=address, port=listen_at, longest_answer=cluster.longest_answer)
+
+
+def _environment() -> Environment:
+    try:
+        return environment(os.environ)
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
+
+
+def _checked(ray_url: str | None) -> str | None:
+    try:
+        return address_of("--ray-url", ray_url) if ray_url else None
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
+
+
+def _keys(path: str | None, host: str) -> KeyStore:
+    try:
+        check_exposure(host, has_keys=path is not None)
+        return store_of(path)
+    except (OpenEndpoint, ConfigError) as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
