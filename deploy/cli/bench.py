@@ -1,0 +1,100 @@
+"""`bifocal bench`: what the gateway costs, side by side with what it could be.
+
+Exit codes: 0 every goal of the run is reached, 1 one is missed, an answer was lost, or a contender
+did not start, 2 bad input.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deploy.bench import Subject
+from deploy.cli.failure import Exit, Failure
+from deploy.config import ConfigError, address_of
+from ops.bench.bench import Only, Plan, run
+from ops.bench.contenders import Room
+from ops.bench.plot import NoPlot, draw
+from ops.bench.processes import NotReady
+from ops.bench.report import as_json, as_table
+from serving.catalog import CATALOG
+from serving.values import ModelName
+
+
+def bench(
+    only: Annotated[
+        Only | None,
+        typer.Option(help="mock: gateway and pass-through before a mock upstream, about a minute."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="The catalog's name of it.")] = "pocket-dense",
+    source: Annotated[
+        str | None, typer.Option(help="Its weights.  [default: the pocket model that ships]")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 5,
+    seconds: Annotated[
+        float, typer.Option(min=0.5, help="Of each contender under each load in each round.")
+    ] = 5.0,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help="Another server of the model, asked as well; may be repeated."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG.")] = None,
+) -> None:
+    """Measure what the gateway costs, side by side with what it could be.
+
+    Asked in turn, by one load generator: bare vLLM, a replica, the gateway, Ray Serve LLM's default
+    ingress; and before a mock upstream that answers at once: the gateway, a bare pass-through.
+    """
+    if model not in CATALOG:
+        what = f"--model: found {model!r}; allowed: {', '.join(CATALOG)}"
+        raise Failure(Exit.BAD_INPUT, what)
+    plan = Plan(rounds, seconds, only, _addresses(peer or []))
+    report = _measured(plan, Subject(ModelName(model), source))
+    typer.echo(as_table(report))
+    _save(report, json_file, plot)
+    raise typer.Exit(Exit.OK if _good(report) else Exit.FAILED)
+
+
+def _addresses(peers: list[str]) -> tuple[str, ...]:
+    try:
+        return tuple(address_of("--peer", each) for each in peers)
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
+
+
+def _measured(plan: Plan, subject: Subject) -> dict[str, Any]:
+    # A socket's path may have 107 characters, and Ray puts its own below this folder.
+    with tempfile.TemporaryDirectory(prefix="bf-", ignore_cleanup_errors=True) as folder:
+        room = Room(Path(folder), say=lambda line: typer.echo(line, err=True))
+        try:
+            return as_json(run(plan, subject.product(_cache(os.environ)), room))
+        except NotReady as error:
+            raise Failure(Exit.FAILED, str(error)) from None
+
+
+def _cache(env: Mapping[str, str]) -> str:
+    home = env.get("XDG_CACHE_HOME")
+    return str(Path(home) if home else Path.home() / ".cache") + "/bifocal"
+
+
+def _save(report: Mapping[str, Any], json_file: Path | None, plot: Path | None) -> None:
+    try:
+        if json_file is not None:
+            json_file.write_text(json.dumps(report, indent=2) + "\n")
+        if plot is not None:
+            draw(report, plot)
+    except NoPlot as error:
+        raise Failure(Exit.FAILED, str(error)) from None
+    except OSError as error:
+        raise Failure(Exit.BAD_INPUT, f"{error.filename} cannot be written") from None
+
+
+def _good(report: Mapping[str, Any]) -> bool:
+    return not report["lost_answers"] and all(goal["reached"] for goal in report["goals"].values())
