@@ -46,6 +46,12 @@ def field_at(section: type[BaseModel], key: str) -> FieldInfo | None:
     return next((f for name, f in section.model_fields.items() if key == (f.alias or name)), None)
 
 
+def sections_in(annotation: Any) -> list[type[BaseModel]]:
+    """The sections that a value may be, or that a map's values are."""
+    sections, maps = _parts(annotation)
+    return sections + [found for inner in maps for found in _parts(inner)[0]]
+
+
 def problems(error: ValidationError, root: type[BaseModel]) -> list[tuple[Place, str]]:
     """One a place; of a union's parts, the one that the file seems to mean."""
     found: dict[Place, str] = {}

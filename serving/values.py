@@ -48,7 +48,9 @@ class RequestFacts:
     soft_switch: Mode | None = None
     """`/think` or `/no_think`, the last one of the latest user turn."""
     reasoning_effort: str | None = None
+    """OpenAI's field."""
     turns: int = 1
+    """Messages, of whatever role."""
     prompt_chars: int = 0
     """All text of all messages."""
     question_chars: int = 0
@@ -60,6 +62,7 @@ class RequestFacts:
     asks_for_sum: bool = False
     """A plus between numbers, a word for a sum, or a list of numbers to be added up."""
     has_code: bool = False
+    """Source code, or words of a task about code."""
     has_maths: bool = False
     """Notation of mathematics: formulas, powers, roots, integrals, LaTeX."""
     asks_for_reasoning: bool = False

@@ -85,7 +85,10 @@ class Verbs(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         # A verb's line in the help; `resolve_command` has the verb itself.
-        self.commands = {name: TyperCommand(name, help=verb.says) for name, verb in VERBS.items()}
+        self.commands = {
+            name: TyperCommand(name, help=verb.says, short_help=verb.says)
+            for name, verb in VERBS.items()
+        }
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(self.commands)

@@ -44,7 +44,9 @@ def test_a_verbs_line_is_the_first_of_its_docstring(name):
     [e for verb in VERBS.values() for e in verb.examples],
 )
 def test_every_example_is_one_that_the_command_takes(example):
-    parts = list(shlex.shlex(example, posix=True, punctuation_chars=True))
+    words = shlex.shlex(example, posix=True, punctuation_chars="|<>")
+    words.whitespace_split = True
+    parts = list(words)
     start = parts.index("bifocal") + 1
     end = next((i for i in range(start, len(parts)) if parts[i] in ("|", ">", "<")), len(parts))
     name, *arguments = parts[start:end]
