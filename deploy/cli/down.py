@@ -10,11 +10,10 @@ from typing import Final
 
 import typer
 
+from deploy.cli.failure import Exit, Failure
 from deploy.local.remains import clean
 from deploy.local.state import Running, StateFolder
 
-FAILED: Final = 1
-NOT_RUNNING: Final = 3
 PATIENCE_S: Final = 90.0
 
 
@@ -23,31 +22,28 @@ def down() -> None:
     state = StateFolder.of(os.environ)
     running = state.load()
     if state.lock():
-        raise typer.Exit(_nobody_runs(state))
-    if running is None:
-        typer.echo("bifocal is only just starting; try again in a moment", err=True)
-        raise typer.Exit(FAILED)
-    raise typer.Exit(_ask(running, state))
+        _clean_up(state)
+    elif running is None:
+        raise Failure(Exit.FAILED, "the service is only just starting", "try again in a moment")
+    else:
+        _stop(running, state)
 
 
-def _nobody_runs(state: StateFolder) -> int:
-    if clean(state):
-        typer.echo("the supervisor was gone; what it left has been stopped")
-        return 0
-    typer.echo("bifocal is not running", err=True)
-    return NOT_RUNNING
+def _clean_up(state: StateFolder) -> None:
+    """No supervisor lives; one that was killed may have left processes."""
+    if not clean(state):
+        raise Failure(Exit.NOT_RUNNING, "the service is not running")
+    typer.echo("the supervisor was gone; what it left has been stopped")
 
 
-def _ask(running: Running, state: StateFolder) -> int:
+def _stop(running: Running, state: StateFolder) -> None:
     typer.echo("stopping")
     if running.supervisor.alive:
         os.kill(running.supervisor.pid, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE_S
     while not state.lock():
         if time.monotonic() > deadline:
-            typer.echo(f"process {running.supervisor.pid} still runs", err=True)
-            return FAILED
+            raise Failure(Exit.FAILED, f"process {running.supervisor.pid} still runs")
         time.sleep(0.1)
     clean(state)
     typer.echo("stopped")
-    return 0

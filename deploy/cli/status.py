@@ -6,32 +6,29 @@ Exit codes: 0 all ready, 1 not (yet), 3 nothing is running.
 import json
 import os
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Any
 
 import typer
 
+from deploy.cli.failure import Exit
+from deploy.cli.inputs import Json
 from deploy.local.gateway import answers
 from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.rest import RayAway, RayRest
 from deploy.local.state import Running, StateFolder
 from serving.values import ModelName
 
-NOT_READY: Final = 1
-NOT_RUNNING: Final = 3
 
-
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
+def status(as_json: Json = False) -> None:
     """Show pools, replicas, gateway and ports."""
     state = StateFolder.of(os.environ)
     running = state.load()
     if running is None or not state.is_locked():
         _say_not_running(running, as_json=as_json)
-        raise typer.Exit(NOT_RUNNING)
+        raise typer.Exit(Exit.NOT_RUNNING)
     report = _report(running, state)
     typer.echo(json.dumps(report, indent=2) if as_json else _text(report))
-    raise typer.Exit(0 if report["ready"] else NOT_READY)
+    raise typer.Exit(Exit.OK if report["ready"] else Exit.FAILED)
 
 
 def _say_not_running(running: Running | None, *, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """`bifocal up`: the whole service on this machine, in this terminal or in the background.
 
 Exit codes: 0 stopped as asked (or, in the background, ready), 1 failed, 2 bad input, 3 running
-already.
+already (`Exit` calls this one NOT_RUNNING; scripts need only tell it from a failure).
 """
 
 import os
@@ -14,7 +14,9 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from deploy.config import Cluster, ConfigError, load
+from deploy.cli.failure import Exit, Failure
+from deploy.cli.inputs import Config, cluster_of
+from deploy.config import Cluster
 from deploy.local.preflight import NotReady
 from deploy.local.processes import ProcessId
 from deploy.local.remains import clean
@@ -23,59 +25,50 @@ from deploy.local.service import LocalService
 from deploy.local.state import StateFolder
 from deploy.local.supervisor import StartFailed, Supervisor
 
-FAILED: Final = 1
-BAD_INPUT: Final = 2
-RUNNING_ALREADY: Final = 3
+LOOKS_EVERY_S: Final = 0.2
 
 
 def up(
-    config: Annotated[
-        Path | None, typer.Option("--config", help="The cluster file. Default: the pocket models.")
-    ] = None,
+    config: Config = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Run in the background; return when it is ready.")
     ] = False,
 ) -> None:
-    """Start Ray, the pools and the gateway on this machine."""
-    cluster = _cluster(config)
+    """Start Ray, the pools and the gateway on this machine.
+
+    It shows each pool's way to readiness, and keeps everything running until Ctrl-C or `bifocal
+    down`. Its state, secrets and logs are in $BIFOCAL_STATE, or in ~/.local/state/bifocal.
+    """
+    cluster = cluster_of(config)
     state = StateFolder.of(os.environ)
     if detach:
         raise typer.Exit(_in_background(config, state))
     if not state.lock():
-        raise typer.Exit(_say_running(state))
+        raise _running_already(state)
     clean(state)
-    raise typer.Exit(_in_terminal(cluster, state))
+    _in_terminal(cluster, state)
 
 
-def _cluster(config: Path | None) -> Cluster:
-    try:
-        return load(config)
-    except ConfigError as error:
-        typer.echo(error, err=True)
-        raise typer.Exit(BAD_INPUT) from None
-
-
-def _say_running(state: StateFolder) -> int:
+def _running_already(state: StateFolder) -> Failure:
     running = state.load()
     where = f"at {running.url} ({running.progress})" if running else "and is starting"
-    typer.echo(f"bifocal runs already, {where}; `bifocal down` stops it", err=True)
-    return RUNNING_ALREADY
+    return Failure(
+        Exit.NOT_RUNNING, f"the service runs already, {where}", "`bifocal down` stops it"
+    )
 
 
-def _in_terminal(cluster: Cluster, state: StateFolder) -> int:
+def _in_terminal(cluster: Cluster, state: StateFolder) -> None:
     service = LocalService(cluster, state, os.environ)
     try:
         Supervisor(service, state, for_terminal(Console())).run()
     except (StartFailed, NotReady) as error:
-        typer.echo(error, err=True)
-        return FAILED
-    return 0
+        raise Failure(Exit.FAILED, str(error)) from None
 
 
 def _in_background(config: Path | None, state: StateFolder) -> int:
     """The same command in a session of its own, whose lines are shown until it is ready."""
     if state.is_locked():
-        return _say_running(state)
+        raise _running_already(state)
     command = [sys.executable, "-m", "deploy.cli", "up"]
     command += ["--config", str(config)] if config else []
     with state.up_log.open("wb") as log:
@@ -86,7 +79,7 @@ def _in_background(config: Path | None, state: StateFolder) -> int:
         return _follow(child, state)
     except KeyboardInterrupt:
         child.terminate()
-        return child.wait() or FAILED
+        return child.wait() or Exit.FAILED
 
 
 def _follow(child: subprocess.Popen[bytes], state: StateFolder) -> int:
@@ -99,4 +92,4 @@ def _follow(child: subprocess.Popen[bytes], state: StateFolder) -> int:
                 typer.echo(line, nl=False)
             if code is not None or is_ready:
                 return code or 0
-            time.sleep(0.2)
+            time.sleep(LOOKS_EVERY_S)

@@ -20,6 +20,8 @@ import psutil
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None)
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where the system keeps it
+_LEFT_BEHIND: Final = tuple(f"{_SHARED_MEMORY}/{prefix}" for prefix in ("psm_", "sem.mp-"))
+"""Python's names for shared memory and semaphores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,5 +124,5 @@ def _shared_memory(processes: Iterable[psutil.Process]) -> set[str]:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             maps = process.memory_maps(grouped=True)
-            names |= {Path(m.path).name for m in maps if m.path.startswith("/dev/shm/psm_")}  # noqa: S108
+            names |= {Path(m.path).name for m in maps if m.path.startswith(_LEFT_BEHIND)}
     return names

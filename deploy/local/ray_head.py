@@ -48,12 +48,9 @@ class RayHead:
         return self.temp_dir / "session_latest" / "logs"
 
     def is_warming(self, replica: Mapping[str, Any]) -> bool:
-        """Whether a starting replica's engine is up, by the replica's own log."""
-        name = replica.get("log_file_path")
-        try:
-            return bool(name) and ENGINE_IS_UP in (self.logs / str(name).lstrip("/")).read_bytes()
-        except OSError:
-            return False
+        """Whether a starting replica's engine is up, by what the replica wrote."""
+        logs = self.logs.glob(f"worker-*-{replica.get('pid')}.err")
+        return any(ENGINE_IS_UP in log.read_bytes() for log in logs)
 
     def end(self) -> None:
         if self.id is not None:

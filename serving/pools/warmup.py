@@ -27,6 +27,7 @@ class WarmUpFailed(Exception):
 
 
 async def warm_up(server: LLMServer) -> None:
+    logger.info("warm-up: the engine is up")
     for kind, sampling in REQUESTS.items():
         began = time.monotonic()
         await _ask(server, kind, sampling)
