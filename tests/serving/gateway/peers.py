@@ -1,0 +1,269 @@
+"""What stands for the network beside the gateway: replicas that misbehave on demand.
+
+A `Peer` is a small ASGI application on a real server; what it answers is scripted. It stands for
+a network peer, not for an engine: it generates nothing.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+
+from serving.config import Limits
+from serving.gateway import FixedSource, Gateway, Served, Service, TargetSource
+from serving.keys import KeyStore, NoKeys
+from serving.observer import Event, ReplicaFailed, RequestFinished, RequestRouted
+from serving.catalog import CATALOG
+from serving.routing import Family
+from serving.values import ModelName
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Answer = Callable[[Send], Awaitable[None]]
+
+DENSE, MOE = ModelName("pocket-dense"), ModelName("pocket-moe")
+
+
+class Break(Exception):
+    """Raised in an answer, it cuts the connection where the answer stands."""
+
+
+@dataclass
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+@dataclass
+class Peer:
+    """Answers each request with the next of `script`; the last one stays."""
+
+    script: list[Answer]
+    received: list[Received] = field(default_factory=list)
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Someone closed the connection before the answer was complete."""
+    healthy: bool = True
+    load: str | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        body = b""
+        while (message := await receive()).get("more_body"):
+            body += message["body"]
+        body += message.get("body", b"")
+        if scope["path"].endswith("/health"):
+            await whole(b"", 200 if self.healthy else 503)(send)
+            return
+        headers = {k.decode(): v.decode() for k, v in scope["headers"]}
+        self.received.append(Received(scope["path"], headers, json.loads(body)))
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        await self._watched(answer, receive, self._with_load(send))
+
+    def _with_load(self, send: Any) -> Send:
+        async def told(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start" and self.load is not None:
+                message["headers"] = [*message["headers"], (b"x-bifocal-load", self.load.encode())]
+            await send(message)
+
+        return told
+
+    async def _watched(self, answer: Answer, receive: Any, send: Send) -> None:
+        work = asyncio.ensure_future(answer(send))
+        watch = asyncio.ensure_future(receive())
+        await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            self.hung_up.set()
+            work.cancel()
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+
+def event(value: object) -> bytes:
+    return b"data: " + json.dumps(value, separators=(",", ":")).encode() + b"\n\n"
+
+
+def delta(**fields: object) -> bytes:
+    return event({"id": "c", "choices": [{"index": 0, "delta": fields, "finish_reason": None}]})
+
+
+ROLE = delta(role="assistant", content="")
+USAGE = event(
+    {
+        "id": "c",
+        "choices": [],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    }
+)
+DONE = b"data: [DONE]\n\n"
+FAILURE = b'data: {"error": {"message": "EngineCore died", "code": 500}}\n\n'
+ANSWER = ROLE + delta(content="four") + delta(content="teen") + USAGE + DONE
+
+
+def whole(body: bytes, status: int = 200) -> Answer:
+    async def answer(send: Send) -> None:
+        length = (b"content-length", str(len(body)).encode())
+        headers = [(b"content-type", b"application/json"), length]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return answer
+
+
+def said(text: str = "fourteen", **fields: object) -> Answer:
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    return whole(json.dumps({"id": "c", "choices": choices, "usage": usage, **fields}).encode())
+
+
+def refused(message: str, status: int, param: str | None = None) -> Answer:
+    error = {"message": message, "type": "BadRequestError", "param": param, "code": status}
+    return whole(json.dumps({"error": error}).encode(), status)
+
+
+def streamed(*blocks: bytes | float) -> Answer:
+    """Sends each block; a number is a pause in seconds."""
+
+    async def answer(send: Send) -> None:
+        kind = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": kind})
+        for block in blocks:
+            if isinstance(block, bytes):
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+            else:
+                await asyncio.sleep(block)
+        await send({"type": "http.response.body", "body": b""})
+
+    return answer
+
+
+def broken(*blocks: bytes) -> Answer:
+    """A stream whose connection is cut after these."""
+
+    async def answer(send: Send) -> None:
+        whole_stream = streamed(*blocks, 0.05)
+
+        async def cut(message: dict[str, Any]) -> None:
+            if message == {"type": "http.response.body", "body": b""}:
+                raise Break
+            await send(message)
+
+        await whole_stream(cut)
+
+    return answer
+
+
+async def silent(send: Send) -> None:
+    """Takes the request and says nothing."""
+    await asyncio.sleep(60)
+
+
+@dataclass
+class Recorder:
+    """An observer that remembers."""
+
+    events: list[Event] = field(default_factory=list)
+    now: int = 0
+
+    def on(self, event: Event) -> None:
+        self.events.append(event)
+
+    def in_flight(self, change: int) -> None:
+        self.now += change
+
+    def render(self) -> tuple[bytes, str]:
+        return b"requests 1\n", "text/plain"
+
+    @property
+    def finished(self) -> list[RequestFinished]:
+        return [event for event in self.events if isinstance(event, RequestFinished)]
+
+    @property
+    def routed(self) -> list[RequestRouted]:
+        return [event for event in self.events if isinstance(event, RequestRouted)]
+
+    @property
+    def failures(self) -> list[str]:
+        return [event.reason for event in self.events if isinstance(event, ReplicaFailed)]
+
+    async def last(self) -> RequestFinished:
+        """The client may have its answer a moment before the record is closed."""
+        for _ in range(200):
+            if self.finished and self.now == 0:
+                return self.finished[-1]
+            await asyncio.sleep(0.01)
+        msg = "no request finished"
+        raise AssertionError(msg)
+
+
+class _Server(uvicorn.Server):
+    """The test run's own signals stay its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(app: Any, *, lifespan: str = "off") -> AsyncIterator[str]:
+    """The application on a free port; yields its URL."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        log_config=None,
+        lifespan=lifespan,
+        ws="none",
+        access_log=False,  # type: ignore[arg-type]
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+
+
+@asynccontextmanager
+async def gateway(
+    *replicas: str,
+    observer: Recorder | None = None,
+    keys: KeyStore | None = None,
+    sources: list[TargetSource] | None = None,
+    keep_alive: float = 30.0,
+    longest_answer: float = 60.0,
+    **limits: Any,
+) -> AsyncIterator[str]:
+    """A gateway before these replicas of both pocket models; yields its URL."""
+    served = {name: Served(CATALOG[name], "bf16") for name in (DENSE, MOE)}
+    service = Service(
+        family=Family.of({name: model.facts for name, model in served.items()}),
+        served=served,
+        keys=keys or NoKeys(),
+        observer=observer or Recorder(),
+        limits=Limits.model_validate(limits),
+        keep_alive=keep_alive,
+        longest_answer=longest_answer,
+    )
+    fixed = [FixedSource({DENSE: replicas, MOE: replicas})]
+    app = Gateway(service, sources or fixed, pool_token="pool-secret", every=0.1)
+    async with serving(app, lifespan="on") as url:
+        yield url
+
+
+def closed_port() -> str:
+    """An address where nobody listens."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
