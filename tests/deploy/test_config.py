@@ -188,6 +188,13 @@ def test_a_long_value_is_not_repeated_in_full(tmp_path):
     assert len(refused(tmp_path, GOOD + f"longestAnswer: {'x' * 10_000}\n")) < 300
 
 
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def test_a_cluster_written_down_again_is_the_same(tmp_path, path):
+    cluster = load(path)
+    text = yaml.safe_dump(cluster.model_dump(mode="json", by_alias=True))
+    assert loaded(tmp_path, text) == cluster
+
+
 def test_file_names_are_relative_to_the_cluster_file(tmp_path):
     text = GOOD.replace("on: cpu", "on: cpu, source: ./m") + "gateway: {keys: k/keys.yaml}\n"
     cluster = loaded(tmp_path, text)
