@@ -6,7 +6,7 @@ restart. What makes a key good is decided in `serving.keys`.
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,9 @@ from serving.values import Team
 logger = logging.getLogger("bifocal.keys")
 
 CHECK_EVERY_S: Final = 1.0
+AT_ONCE_BYTES: Final = 32 * 1024
+"""About 250 keys, read in 50 ms: so long may the event loop stop when keys change, so that a new
+key opens at its first use. A larger file is read beside it; a thousand keys take 230 ms."""
 _FIELDS: Final = ("team", "sha256", "expires")
 
 
@@ -73,24 +76,17 @@ class _Stamp:
         return cls(found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def _in_a_thread(act: Callable[[], None]) -> None:
-    threading.Thread(target=act, name="bifocal-keys", daemon=True).start()
-
-
 class FileKeys:
     """A KeyStore over a file. A file that breaks while it runs leaves the last good keys in force
     and is told once; one that is broken at the start raises ConfigError."""
 
-    def __init__(
-        self, path: Path, run: Callable[[Callable[[], None]], None] = _in_a_thread
-    ) -> None:
-        # The event loop asks; a file of a thousand keys takes long enough to read that it must
-        # not wait, so `run` takes the reading elsewhere.
+    def __init__(self, path: Path, at_once_bytes: int = AT_ONCE_BYTES) -> None:
         self._path = path
-        self._run = run
+        self._at_once_bytes = at_once_bytes
         self._seen = _Stamp.of(path)
         self._ring = read_keys(path)
         self._checked_at = float("-inf")
+        self._reading = threading.Lock()
 
     def team_of(self, secret: str | None, now: float) -> Team:
         if not 0 <= now - self._checked_at < CHECK_EVERY_S:  # the clock may step back
@@ -102,11 +98,15 @@ class FileKeys:
         stamp = _Stamp.of(self._path)
         if stamp != self._seen:
             self._seen = stamp
-            self._run(self._read)
+            if stamp is None or stamp.size <= self._at_once_bytes:
+                self._read()
+            else:
+                threading.Thread(target=self._read, name="bifocal-keys", daemon=True).start()
 
     def _read(self) -> None:
         try:
-            self._ring = read_keys(self._path)
+            with self._reading:  # the last to read has read the latest
+                self._ring = read_keys(self._path)
         except ConfigError as error:
             logger.warning("keys not read anew, the last good ones hold: %s", error)
         else:

@@ -20,10 +20,6 @@ def written(path: Path, *keys: NewKey | str) -> Path:
     return path
 
 
-def at_once(act):
-    act()
-
-
 def test_the_line_of_a_key_opens_for_its_team(tmp_path):
     key, other = new_key("search", 3600, NOW), new_key("7", None, NOW)
     ring = read_keys(written(tmp_path / "keys.yaml", "# the keys", key, other))
@@ -70,7 +66,7 @@ def test_a_moment_without_a_zone_is_utc(tmp_path):
 def test_a_key_that_is_added_opens_and_one_that_is_removed_closes(tmp_path):
     first, second = new_key("a", None, NOW), new_key("b", None, NOW)
     path = written(tmp_path / "k.yaml", first)
-    store = FileKeys(path, run=at_once)
+    store = FileKeys(path)
     assert store.team_of(first.secret, NOW) == "a"
     written(path, second)
     os.utime(path, ns=(1, 1))  # so that the times differ however coarse the clock is
@@ -82,7 +78,7 @@ def test_a_key_that_is_added_opens_and_one_that_is_removed_closes(tmp_path):
 
 def test_the_last_key_may_be_taken_out_and_then_nobody_is_let_in(tmp_path):
     key = new_key("a", None, NOW)
-    store = FileKeys(written(tmp_path / "k.yaml", key), run=at_once)
+    store = FileKeys(written(tmp_path / "k.yaml", key))
     store.team_of(key.secret, NOW)
     written(tmp_path / "k.yaml")
     with pytest.raises(BadKey):
@@ -95,7 +91,7 @@ def test_a_file_that_breaks_leaves_the_last_keys_in_force_and_is_told_once(
 ):
     key = new_key("a", None, NOW)
     path = written(tmp_path / "k.yaml", key)
-    store = FileKeys(path, run=at_once)
+    store = FileKeys(path)
     store.team_of(key.secret, NOW)
     if breaks == "gone":
         path.unlink()
@@ -114,17 +110,17 @@ def test_a_file_that_breaks_leaves_the_last_keys_in_force_and_is_told_once(
 def test_a_clock_that_steps_back_does_not_stop_the_reading(tmp_path):
     key = new_key("a", None, NOW)
     path = written(tmp_path / "k.yaml")
-    store = FileKeys(path, run=at_once)
+    store = FileKeys(path)
     with pytest.raises(BadKey):
         store.team_of(key.secret, NOW)
     written(path, key)
     assert store.team_of(key.secret, NOW - 3600) == "a"
 
 
-def test_the_reading_takes_place_beside_the_one_who_asks(tmp_path):
+def test_a_large_file_is_read_beside_the_one_who_asks(tmp_path):
     key = new_key("a", None, NOW)
     path = written(tmp_path / "k.yaml")
-    store = FileKeys(path)
+    store = FileKeys(path, at_once_bytes=0)
     written(path, key)
     deadline, team = time.monotonic() + 5, None
     second = 0
