@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,6 @@ class Got:
 
     @property
     def json(self) -> Any:
-        import json
-
         return json.loads(self.body)
 
     @property
@@ -26,7 +25,7 @@ class Got:
         return error
 
 
-Ask = Callable[..., Awaitable[Got]]
+Ask = Callable[..., Coroutine[Any, Any, Got]]
 
 
 @pytest.fixture

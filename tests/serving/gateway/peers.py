@@ -7,18 +7,19 @@ a network peer, not for an engine: it generates nothing.
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
+from serving.catalog import CATALOG
 from serving.config import Limits
 from serving.gateway import FixedSource, Gateway, Served, Service, TargetSource
 from serving.keys import KeyStore, NoKeys
 from serving.observer import Event, ReplicaFailed, RequestFinished, RequestRouted
-from serving.catalog import CATALOG
 from serving.routing import Family
 from serving.values import ModelName
 
@@ -45,6 +46,8 @@ class Peer:
 
     script: list[Answer]
     received: list[Received] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """A request came."""
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     """Someone closed the connection before the answer was complete."""
     healthy: bool = True
@@ -60,6 +63,7 @@ class Peer:
             return
         headers = {k.decode(): v.decode() for k, v in scope["headers"]}
         self.received.append(Received(scope["path"], headers, json.loads(body)))
+        self.arrived.set()
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         await self._watched(answer, receive, self._with_load(send))
 
@@ -203,33 +207,49 @@ class Recorder:
 
 
 class _Server(uvicorn.Server):
-    """The test run's own signals stay its own."""
+    """uvicorn's, which starts and ends at once and leaves the test run's signals alone."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up, self.stop = asyncio.Event(), asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.stop.wait()
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+        await self.lifespan.shutdown()
+
 
 @asynccontextmanager
-async def serving(app: Any, *, lifespan: str = "off") -> AsyncIterator[str]:
+async def serving(app: Any, *, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
     """The application on a free port; yields its URL."""
     config = uvicorn.Config(
-        app,
-        port=0,
-        log_config=None,
-        lifespan=lifespan,
-        ws="none",
-        access_log=False,  # type: ignore[arg-type]
+        app, port=0, log_config=None, lifespan=lifespan, ws="none", access_log=False
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.005)
+    await server.up.wait()
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.should_exit = server.force_exit = True
+        server.stop.set()
         await task
 
 
@@ -262,8 +282,6 @@ async def gateway(
 
 def closed_port() -> str:
     """An address where nobody listens."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -129,6 +129,7 @@ async def test_an_engine_that_only_fails_is_an_error_before_the_first_byte(ask: 
     assert len(peer.received) == 2
 
 
+DRIP: list[bytes | float] = [peers.delta(content="x"), 0.01] * 900
 HALF = peers.ROLE + peers.delta(content="four")
 
 
@@ -248,9 +249,7 @@ async def test_a_whole_answer_may_take_longer_than_a_first_byte(ask: Ask) -> Non
     [
         pytest.param(peers.silent, True, id="before the first byte"),
         pytest.param(peers.silent, False, id="of a whole answer"),
-        pytest.param(
-            peers.streamed(HALF, *[peers.delta(content="x"), 0.01] * 900), True, id="amid"
-        ),
+        pytest.param(peers.streamed(HALF, *DRIP), True, id="amid"),
     ],
 )
 async def test_a_client_that_hangs_up_ends_the_generation_within_a_second(
@@ -261,8 +260,7 @@ async def test_a_client_that_hangs_up_ends_the_generation_within_a_second(
     body = {"messages": [{"role": "user", "content": "hi"}], "stream": stream}
     async with serving(peer) as replica, gateway(replica, observer=observer) as url:
         work = asyncio.create_task(_read_on(client, url, body))
-        while not peer.received:
-            await asyncio.sleep(0.01)
+        await peer.arrived.wait()
         await asyncio.sleep(0.1)
         work.cancel()
         left = time.monotonic()

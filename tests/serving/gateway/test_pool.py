@@ -1,0 +1,104 @@
+"""What is known of replicas, as timelines."""
+
+import pytest
+
+from serving.errors import EngineUnavailable, PoolLoading
+from serving.gateway.pool import EXPECTED_START_S, LOAD_STALE_S, SOON_S, Pools
+from serving.gateway.targets import PoolState, PoolStatus
+from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
+
+NAME = ModelName("pocket-dense")
+A, B = (Target(TargetId(name), f"http://{name}") for name in "ab")
+BUSY = Load(running=5, waiting=1, kv_cache_usage=0.5)
+
+
+def running(*targets: Target) -> dict[ModelName, PoolStatus]:
+    return {NAME: PoolStatus(PoolState.RUNNING, targets)}
+
+
+def pools_with(*targets: Target) -> Pools:
+    pools = Pools([NAME])
+    pools.update(running(*targets), now=0)
+    return pools
+
+
+def of(pools: Pools, target: Target) -> ReplicaSnapshot:
+    return {r.target.id: r for r in pools.snapshot(NAME).replicas}[target.id]
+
+
+def test_what_is_in_flight_is_counted_and_uncounted() -> None:
+    pools = pools_with(A)
+    pools.begin(NAME, A.id, 100)
+    pools.begin(NAME, A.id, 50)
+    pools.end(NAME, A.id, 100)
+    assert (of(pools, A).tokens_in_flight, of(pools, A).requests_in_flight) == (50, 1)
+
+
+def test_what_a_door_counts_beyond_ours_is_foreign() -> None:
+    pools = pools_with(A)
+    pools.begin(NAME, A.id, 100)
+    pools.answered(NAME, A.id, BUSY, now=1)
+    assert (of(pools, A).load, of(pools, A).foreign_requests) == (BUSY, 5)
+
+
+def test_a_load_that_is_old_is_forgotten() -> None:
+    pools = pools_with(A)
+    pools.answered(NAME, A.id, BUSY, now=1)
+    pools.update(running(A), now=1 + LOAD_STALE_S)
+    assert of(pools, A).load == BUSY
+    pools.update(running(A), now=1.1 + LOAD_STALE_S)
+    assert (of(pools, A).load, of(pools, A).foreign_requests) == (None, 0)
+
+
+def test_a_failure_lasts_until_the_replica_answers() -> None:
+    pools = pools_with(A, B)
+    pools.failed(NAME, A.id)
+    pools.update(running(A, B), now=1)
+    assert pools.failing() == [(NAME, A)]
+    assert {pools.choose(NAME, now=1).id for _ in range(4)} == {B.id}
+    pools.answered(NAME, A.id, None, now=2)
+    assert pools.failing() == []
+
+
+def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> None:
+    pools = pools_with(A, B)
+    pools.begin(NAME, A.id, 100)
+    pools.update(running(A), now=1)
+    assert of(pools, A).tokens_in_flight == 100
+    pools.update(running(B), now=2)
+    pools.end(NAME, A.id, 100)
+    pools.answered(NAME, A.id, BUSY, now=2)
+    pools.failed(NAME, A.id)
+    assert [r.target for r in pools.snapshot(NAME).replicas] == [B]
+
+
+def test_a_pool_is_ready_while_one_replica_is_well() -> None:
+    pools = pools_with(A, B)
+    pools.failed(NAME, A.id)
+    assert pools.snapshot(NAME).why_not is None
+    pools.failed(NAME, B.id)
+    assert pools.snapshot(NAME).why_not == "its replicas do not answer"
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds"),
+    [
+        pytest.param(1000.0, EXPECTED_START_S, id="just deployed"),
+        pytest.param(1030.0, EXPECTED_START_S - 30, id="for half a minute"),
+        pytest.param(9999.0, SOON_S, id="longer than expected"),
+    ],
+)
+def test_a_loading_pool_tells_the_seconds_that_are_left(now: float, seconds: float) -> None:
+    pools = Pools([NAME])
+    pools.update({NAME: PoolStatus(PoolState.LOADING, since=1000.0)}, now=0)
+    with pytest.raises(PoolLoading, match="it is loading") as caught:
+        pools.choose(NAME, now)
+    assert caught.value.retry_after_s == seconds
+
+
+def test_a_pool_that_failed_to_start_is_not_said_to_be_loading() -> None:
+    pools = Pools([NAME])
+    pools.update({NAME: PoolStatus(PoolState.FAILED, message="Traceback")}, now=0)
+    with pytest.raises(EngineUnavailable, match="it failed to start") as caught:
+        pools.choose(NAME, now=0)
+    assert "Traceback" not in caught.value.message
