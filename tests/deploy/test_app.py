@@ -42,7 +42,7 @@ def test_an_endpoint_listens_on_loopback_or_has_keys(host: str, has_keys: bool) 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "example.org", ""])
 def test_an_endpoint_without_keys_does_not_listen_beyond_loopback(host: str) -> None:
-    with pytest.raises(OpenEndpoint, match="gateway.keys"):
+    with pytest.raises(OpenEndpoint, match=r"gateway\.keys"):
         check_exposure(host, has_keys=False)
 
 
