@@ -72,6 +72,19 @@ def ask(
             raise _unreachable(url, error) from None
 
 
+def check(url: str, key: str | None) -> None:
+    """That the service answers and takes the key. Raises Failure as `ask` does."""
+    connection, path = _connection(url)
+    with closing(connection):
+        try:
+            connection.request("GET", f"{path}/v1/models", headers=_headers(key))
+            with connection.getresponse() as response:
+                if response.status != http.client.OK:
+                    raise _refusal(response, url)
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(url, error) from None
+
+
 def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -81,12 +94,14 @@ def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
 def _sent(
     connection: http.client.HTTPConnection, path: str, key: str | None, body: Mapping[str, Any]
 ) -> http.client.HTTPResponse:
-    headers = {"content-type": "application/json", "accept": "text/event-stream"}
-    if key:
-        headers["authorization"] = f"Bearer {key}"
+    headers = {"content-type": "application/json", **_headers(key)}
     text = json.dumps({**body, "stream": True, "stream_options": {"include_usage": True}})
     connection.request("POST", f"{path}/v1/chat/completions", text.encode(), headers)
     return connection.getresponse()
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def _decision(headers: http.client.HTTPMessage) -> Decision:

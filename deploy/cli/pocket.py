@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.cli.client import check
 from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import Json, Key, Url, service_of
 
@@ -55,6 +56,7 @@ def evaluate(
     from deploy.pocket import evaluate as exam  # noqa: PLC0415 - aiohttp, and the phrasebooks
 
     address, secret = service_of(url, key)
+    check(address, secret)
     report = asyncio.run(exam.evaluate(address, secret, problems, seed, told=_count))
     if as_json:
         typer.echo(report.to_json())

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers["content-length"])
         self.server.asked = json.loads(self.rfile.read(length))
+        self.do_GET()
+
+    def do_GET(self) -> None:
         self.server.given = dict(self.headers)
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
@@ -74,6 +78,13 @@ def endpoint() -> Iterator[Endpoint]:
 
 def url(endpoint: Endpoint) -> str:
     return f"http://127.0.0.1:{endpoint.server_address[1]}"
+
+
+def nobody() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
 
 
 def test_the_answer_goes_to_stdout_and_the_rest_to_stderr(bifocal, endpoint):
@@ -158,13 +169,27 @@ def test_what_goes_wrong_has_a_code_and_a_line(
     assert "Traceback" not in done.err
 
 
-def test_nobody_there_is_code_3_with_the_way_to_start_it(bifocal, endpoint):
-    free = url(endpoint)
-    endpoint.server_close()
+def test_nobody_there_is_code_3_with_the_way_to_start_it(bifocal):
+    free = nobody()
     done = bifocal("chat", "hi", "--url", free)
     assert done.code == 3
     assert f"nothing answers at {free} (Connection refused)" in done.err
     assert "start it with `bifocal up`" in done.err
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [(401, 2, "no API key"), (503, 3, "no API key"), (500, 1, "no API key")],
+)
+def test_the_exam_does_not_begin_where_nobody_takes_it(bifocal, endpoint, status, code, said):
+    endpoint.status, endpoint.body = status, refusal("no API key")
+    done = bifocal("pocket", "eval", "--url", url(endpoint))
+    assert done.code == code
+    assert said in done.err
+
+
+def test_the_exam_of_a_service_that_does_not_run_is_code_3(bifocal):
+    assert bifocal("pocket", "eval", "--url", nobody()).code == 3
 
 
 class Terminal(io.StringIO):
