@@ -1,0 +1,160 @@
+"""A model's arguments and environment for vLLM."""
+
+from typing import Any
+
+import pytest
+
+from serving.catalog import CATALOG
+from serving.config import ModelSpec
+from serving.pools.engine import (
+    DOOR,
+    Hardware,
+    Pool,
+    arguments,
+    environment,
+    kv_cache_gib,
+    source_of,
+)
+from serving.values import ModelName
+
+
+def pool(name: str, source: str = "/models/x", *, kind: str = "h100-80g", **spec: Any) -> Pool:
+    model = ModelName(name)
+    return Pool(model, ModelSpec(on="nodes", **spec), CATALOG[model], Hardware.of(kind), source)
+
+
+@pytest.mark.parametrize(
+    ("name", "parser"),
+    [
+        pytest.param("qwen3-8b", "qwen3", id="hybrid"),
+        pytest.param("qwen3-4b-thinking-2507", "qwen3", id="thinking only"),
+        pytest.param("qwen3-4b-instruct-2507", None, id="never thinks"),
+    ],
+)
+def test_reasoning_is_parsed_where_there_can_be_some(name: str, parser: str | None) -> None:
+    assert arguments(pool(name)).get("reasoning_parser") == parser
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_model_has_a_door_and_tools_and_runs_no_code_of_strangers(name: str) -> None:
+    found = arguments(pool(name))
+    assert found["middleware"] == [DOOR]
+    assert found["tool_call_parser"] == "hermes"
+    assert found["enable_auto_tool_choice"] is True
+    assert found["trust_remote_code"] is False
+    assert found["enable_log_requests"] is False
+
+
+def test_neither_sampling_nor_output_length_is_set() -> None:
+    found = arguments(pool("qwen3-8b"))
+    assert not {"generation_config", "override_generation_config", "max_model_len"} & found.keys()
+
+
+def test_context_and_own_arguments_come_from_the_file() -> None:
+    found = arguments(pool("qwen3-8b", context=8192, engine={"max_num_seqs": 64}))
+    assert (found["max_model_len"], found["max_num_seqs"]) == (8192, 64)
+
+
+@pytest.mark.parametrize(
+    ("precision", "quantization", "dtype"),
+    [
+        ("bf16", None, "bfloat16"),
+        ("fp32", None, "float32"),
+        ("fp8", "fp8", "bfloat16"),
+        ("awq", None, "bfloat16"),
+        ("gptq-int4", None, "bfloat16"),
+    ],
+)
+def test_precision_becomes_vllms_words(
+    precision: str, quantization: str | None, dtype: str
+) -> None:
+    found = arguments(pool("qwen3-8b", precision=precision))
+    assert (found.get("quantization"), found["dtype"]) == (quantization, dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "size", "spread"),
+    [
+        pytest.param("qwen3-235b-a22b", "fp8", 4, False, id="1536 / 4 is whole blocks"),
+        pytest.param("qwen3-235b-a22b", "fp8", 8, True, id="1536 / 8 is not"),
+        pytest.param("qwen3-30b-a3b", "gptq-int4", 4, True, id="768 / 4 is not"),
+        pytest.param("qwen3-235b-a22b", "bf16", 8, False, id="not quantised"),
+        pytest.param("qwen3-32b", "fp8", 8, False, id="no experts"),
+    ],
+)
+def test_experts_that_cannot_be_cut_are_spread_whole(
+    name: str, precision: str, size: int, spread: bool
+) -> None:
+    found = arguments(pool(name, precision=precision, tensorParallelSize=size))
+    assert found.get("enable_expert_parallel", False) is spread
+
+
+@pytest.mark.parametrize(
+    ("precision", "source"),
+    [
+        ("bf16", "Qwen/Qwen3-8B"),
+        ("fp8", "Qwen/Qwen3-8B-FP8"),
+        ("awq", "Qwen/Qwen3-8B-AWQ"),
+        ("gptq-int4", "Qwen/Qwen3-8B-GPTQ-Int4"),
+    ],
+)
+def test_source_is_the_published_checkpoint_of_that_precision(precision: str, source: str) -> None:
+    spec = ModelSpec(on="nodes", precision=precision)  # type: ignore[arg-type]
+    assert source_of(spec, CATALOG[ModelName("qwen3-8b")]) == source
+
+
+def test_source_in_the_file_is_taken_as_it_is() -> None:
+    spec = ModelSpec(on="nodes", precision="fp8", source="team/tuned")
+    assert source_of(spec, CATALOG[ModelName("qwen3-8b")]) == "team/tuned"
+
+
+def test_a_cpu_shares_its_cores_and_a_gpu_is_left_alone() -> None:
+    on_cpu = environment(pool("pocket-dense", kind="cpu"), "/cache")
+    on_gpu = environment(pool("qwen3-8b"), "/cache")
+    assert on_cpu["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+    assert on_cpu["OMP_NUM_THREADS"] == "1"
+    assert not {key for key in on_gpu if "CPU" in key or key == "OMP_NUM_THREADS"}
+    assert arguments(pool("pocket-dense", kind="cpu"))["enforce_eager"] is True
+    assert "enforce_eager" not in arguments(pool("qwen3-8b"))
+
+
+@pytest.mark.parametrize(
+    ("source", "offline"), [("/models/x", "1"), ("Qwen/Qwen3-8B", None)], ids=["folder", "hub"]
+)
+def test_a_folder_of_weights_asks_no_hub(source: str, offline: str | None) -> None:
+    assert environment(pool("qwen3-8b", source), "/cache").get("HF_HUB_OFFLINE") == offline
+
+
+def test_no_prompt_is_logged_and_nothing_is_reported() -> None:
+    found = environment(pool("qwen3-8b"), "/cache")
+    assert found["RAYLLM_ENABLE_REQUEST_PROMPT_LOGS"] == "0"
+    assert found["VLLM_NO_USAGE_STATS"] == "1"
+
+
+def test_the_files_variables_come_last() -> None:
+    found = environment(pool("pocket-dense", kind="cpu", env={"OMP_NUM_THREADS": "4"}), "/cache")
+    assert found["OMP_NUM_THREADS"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("name", "gib"),
+    [
+        pytest.param("pocket-moe", 1, id="never less than one"),
+        pytest.param("qwen3-0.6b", 5, id="4.4 GiB for 40,960 tokens"),
+    ],
+)
+def test_the_cache_holds_one_answer_of_the_full_context(name: str, gib: int) -> None:
+    assert kv_cache_gib(pool(name, kind="cpu")) == gib
+
+
+@pytest.mark.parametrize(
+    ("kind", "hardware"),
+    [
+        ("cpu", Hardware(cpu=True)),
+        ("h100-80g", Hardware(cpu=False, accelerator="H100")),
+        ("l40s-48g", Hardware(cpu=False, accelerator="L40S")),
+        ("unheard-24g", Hardware(cpu=False)),
+    ],
+)
+def test_hardware_is_known_by_rays_names(kind: str, hardware: Hardware) -> None:
+    assert Hardware.of(kind) == hardware
