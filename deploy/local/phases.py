@@ -13,6 +13,7 @@ REASON_LINES: Final = 12
 class Phase(StrEnum):
     """In the order in which they come."""
 
+    WAITING = "waiting for Ray"
     BUILDING = "building"
     PLACING = "placing"
     STARTING = "starting engine"
@@ -58,6 +59,8 @@ def _status(name: ModelName, app: Mapping[str, Any], is_warming: IsWarming) -> P
 def _phase(
     app: Mapping[str, Any], replicas: list[Mapping[str, Any]], is_warming: IsWarming
 ) -> Phase:
+    if not app:
+        return Phase.WAITING
     if app.get("status") == "DEPLOY_FAILED":
         return Phase.FAILED
     if app.get("status") == "RUNNING":
