@@ -22,6 +22,7 @@ from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import service_of
 from deploy.config import POCKET, load
 from deploy.local.state import StateFolder
+from serving.config import GatewaySpec
 
 NUMBERS: Final = (48213, 977, 60551, 3308)
 
@@ -66,8 +67,10 @@ def main() -> None:
 @contextmanager
 def _service(*, keep: bool) -> Iterator[str]:
     """Its address. What is started here is stopped here, unless it is to be kept."""
+    is_ours = StateFolder.of(os.environ).is_locked()  # then `up` says so, whatever the port
     with tempfile.TemporaryDirectory(prefix="bifocal-demo-") as folder:
-        code = _bifocal("up", "--detach", *_config(Path(folder)))
+        config = [] if is_ours else config_for(load(POCKET).gateway, Path(folder))
+        code = _bifocal("up", "--detach", *config)
     if code not in (Exit.OK, Exit.NOT_RUNNING):  # `up` says by the latter that it runs already
         raise Failure(Exit.FAILED, "the service did not come up", "what it said stands above")
     running = StateFolder.of(os.environ).load()
@@ -94,11 +97,9 @@ def _bifocal(*arguments: str) -> int:
     return subprocess.run(command, check=False).returncode  # noqa: S603  # our own command
 
 
-def _config(folder: Path) -> list[str]:
+def config_for(gateway: GatewaySpec, folder: Path) -> list[str]:
     """The pocket cluster; where its port is taken, the same on a free one."""
-    gateway = load(POCKET).gateway
-    is_ours = StateFolder.of(os.environ).is_locked()
-    if is_ours or not _is_taken(gateway.host, gateway.port):
+    if not _is_taken(gateway.host, gateway.port):
         return []
     print(f"port {gateway.port} is taken; the demo takes a free one")
     (file := folder / "bifocal.yaml").write_text(f"{POCKET.read_text()}gateway: {{port: 0}}\n")
