@@ -3,7 +3,6 @@
 `Answers.answer` is the heart of this process; all it calls either decides or acts, not both.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,13 +13,13 @@ from serving import admission, routing, thinking
 from serving.accounting import expected_tokens
 from serving.catalog import ModelFacts
 from serving.config import Limits
-from serving.errors import BifocalError, ClientGone, ContextOverflow, EngineUnavailable
+from serving.errors import AnswerTimeout, BifocalError, ContextOverflow, MalformedRequest
 from serving.gateway.asgi import Headers, Reply, Request
 from serving.gateway.call import Call
 from serving.gateway.relay import Path, relay
-from serving.gateway.silence import KeepAlive
+from serving.gateway.watch import Limit, Watch
 from serving.keys import KeyStore
-from serving.observer import Observer, RequestRouted
+from serving.observer import Observer, ReplicaFailed, RequestRouted
 from serving.values import Mode, ModelName, RequestId, Route
 from serving.wire import chat, completions
 from serving.wire import request as wire
@@ -36,6 +35,9 @@ class Endpoint:
 
 CHAT: Final = Endpoint("chat", "/v1/chat/completions", chat.parse)
 COMPLETIONS: Final = Endpoint("completions", "/v1/completions", completions.parse)
+
+BODY: Final = Limit(60.0, MalformedRequest, "the body did not arrive within 60 s")
+"""A client that sends its body slower than this holds a place for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Answers:
                 self._release()
         except BifocalError as error:
             call.error = error
+            if isinstance(error, AnswerTimeout) and call.route is not None:
+                self._service.observer.on(ReplicaFailed(call.route.model, "timeout"))
             raise
         finally:
             event = call.finished(self._path.clock(), complete=reply.complete)
@@ -89,12 +93,24 @@ class Answers:
 
     async def _serve(self, endpoint: Endpoint, request: Request, reply: Reply, call: Call) -> None:
         limits = self._service.limits
-        body = decode_object(await request.body(limits.body_size), limits.json_depth)
-        parsed = call.request = endpoint.parse(body, limits)
-        route, cap_is_ours = self._decide(parsed, call)
-        reply.headers.extend(_route_headers(route))
-        async with _Watch(request, reply):
-            await self._relay(call, reply, parsed, route, cap_is_ours=cap_is_ours)
+        async with Watch(reply) as watch:
+            watch.allow(BODY, call.started)
+            body = decode_object(await request.body(limits.body_size), limits.json_depth)
+            watch.client(request)
+            parsed = call.request = endpoint.parse(body, limits)
+            route, cap_is_ours = self._decide(parsed, call)
+            reply.headers.extend(_route_headers(route))
+            if parsed.stream:
+                watch.silence(self._service.keep_alive)
+            try:
+                await relay(self._path, call, reply, parsed, route, watch)
+            except ContextOverflow:
+                if not cap_is_ours or reply.started:
+                    raise
+                # The prompt and our cap did not fit together. Without the cap the engine gives
+                # what is left, which is then less than the cap.
+                wire.uncap(parsed)
+                await relay(self._path, call, reply, parsed, route, watch)
 
     def _decide(self, parsed: wire.WireRequest, call: Call) -> tuple[Route, bool]:
         """The route, and the body as the engine gets it."""
@@ -117,24 +133,6 @@ class Answers:
         service.observer.on(RequestRouted(call.id, call.team, route))
         return route, cap_is_ours
 
-    async def _relay(
-        self, call: Call, reply: Reply, parsed: wire.WireRequest, route: Route, *, cap_is_ours: bool
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        silence = KeepAlive(reply, self._service.keep_alive, loop) if parsed.stream else None
-        try:
-            await relay(self._path, call, reply, parsed, route)
-        except ContextOverflow:
-            if not cap_is_ours or reply.started:
-                raise
-            # The prompt and our cap did not fit together. Without the cap the engine gives what
-            # is left, which is then less than the cap.
-            wire.uncap(parsed)
-            await relay(self._path, call, reply, parsed, route)
-        finally:
-            if silence is not None:
-                silence.stop()
-
     def _admit(self) -> None:
         refusal = admission.refusal(self._in_flight, self._service.limits.concurrent_requests)
         if refusal is not None:
@@ -145,37 +143,6 @@ class Answers:
     def _release(self) -> None:
         self._in_flight -= 1
         self._service.observer.in_flight(-1)
-
-
-class _Watch:
-    """Ends the work for a client that hung up: one task a request, whatever its length."""
-
-    __slots__ = ("_gone", "_reply", "_task", "_worker")
-
-    def __init__(self, request: Request, reply: Reply) -> None:
-        self._reply, self._worker = reply, asyncio.current_task()
-        self._gone = False
-        self._task = asyncio.create_task(request.hang_up())
-        self._task.add_done_callback(self._hung_up)
-
-    def _hung_up(self, task: asyncio.Task[None]) -> None:
-        if self._worker and not task.cancelled() and not self._reply.complete:
-            self._gone = True
-            self._worker.cancel()
-
-    async def __aenter__(self) -> None:
-        return
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._task.cancel()
-        if self._worker is None or not isinstance(error, asyncio.CancelledError):
-            return
-        self._worker.uncancel()
-        if self._gone:
-            msg = "the client hung up"
-            raise ClientGone(msg) from None
-        msg = "the gateway is stopping"
-        raise EngineUnavailable(msg, retry_after_s=1) from None
 
 
 @lru_cache(maxsize=1024)

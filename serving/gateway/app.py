@@ -13,7 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from serving.errors import BifocalError, InternalError, UnknownModel, UnknownPath, WrongMethod
+from serving.errors import (
+    AnswerTimeout,
+    BifocalError,
+    InternalError,
+    UnknownModel,
+    UnknownPath,
+    WrongMethod,
+)
 from serving.gateway import models
 from serving.gateway.answer import CHAT, COMPLETIONS, Answers, Service
 from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, new_request_id
@@ -22,6 +29,7 @@ from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import Upstream, open_session
+from serving.gateway.watch import Limit
 from serving.values import RequestId
 
 log: Final = logging.getLogger("bifocal.gateway")
@@ -94,13 +102,14 @@ class Gateway:
 
     def _path(self, upstream: Upstream) -> Path:
         service = self._service
+        first, longest = service.limits.time_to_first_byte, service.longest_answer
         return Path(
             self._pools,
             upstream,
             service.observer,
             time.monotonic,
-            service.limits.time_to_first_byte,
-            service.longest_answer,
+            Limit(first, AnswerTimeout, f"no answer began within {first:g} s"),
+            Limit(longest, AnswerTimeout, f"the answer took longer than {longest:g} s"),
         )
 
     def _handler(self, request: Request) -> Handler:

@@ -3,10 +3,10 @@
 `stream` and `whole` are the two kinds of answer. Nothing is tried again once content went out.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import aiohttp
 
@@ -16,6 +16,7 @@ from serving.gateway.asgi import JSON, Reply
 from serving.gateway.call import Call
 from serving.gateway.pool import Pools
 from serving.gateway.upstream import BROKE, Upstream
+from serving.gateway.watch import Limit, Watch
 from serving.observer import Observer, ReplicaFailed
 from serving.values import ModelName, Route, Target
 from serving.wire.engine import engine_error, event_error
@@ -24,7 +25,7 @@ from serving.wire.load import HEADER, parse_load
 from serving.wire.request import WireRequest
 from serving.wire.sse import Kind, Scanner
 
-LINGER_S = 1.0
+LINGER: Final = Limit(1.0, AnswerTimeout, "the engine did not end its answer")
 """After the last event the connection is kept for the next request if it ends by then."""
 
 
@@ -36,8 +37,8 @@ class Path:
     upstream: Upstream
     observer: Observer
     clock: Callable[[], float]
-    time_to_first_byte: float
-    longest_answer: float
+    first_byte: Limit
+    longest_answer: Limit
 
 
 @dataclass(slots=True)
@@ -48,21 +49,17 @@ class Exchange:
     request: WireRequest
     model: ModelName
     body: bytes
-    deadline: asyncio.Timeout
+    watch: Watch
 
 
-async def relay(path: Path, call: Call, reply: Reply, request: WireRequest, route: Route) -> None:
+async def relay(
+    path: Path, call: Call, reply: Reply, request: WireRequest, route: Route, watch: Watch
+) -> None:
     """Sends the whole answer to the client, or raises."""
     # A whole answer's first byte comes with its last, so only a stream can be late with it.
-    limit = path.time_to_first_byte if request.stream else path.longest_answer
-    body = encode(request.body)
-    try:
-        async with asyncio.timeout(call.started + limit - path.clock()) as deadline:
-            await _try_twice(path, Exchange(call, request, route.model, body, deadline), reply)
-    except TimeoutError:
-        if not reply.complete:
-            path.observer.on(ReplicaFailed(route.model, "timeout"))
-            raise _too_late(path, call, request) from None
+    watch.allow(path.first_byte if request.stream else path.longest_answer, call.started)
+    exchange = Exchange(call, request, route.model, encode(request.body), watch)
+    await _try_twice(path, exchange, reply)
 
 
 async def _try_twice(path: Path, exchange: Exchange, reply: Reply) -> None:
@@ -132,7 +129,7 @@ async def stream(
             elif kind is Kind.ERROR:
                 raise event_error(data)
             else:
-                _end_in(exchange.deadline, LINGER_S)
+                exchange.watch.allow(LINGER, path.clock())
                 await reply.end(data)
     if not reply.complete:
         msg = "the engine's stream ended before the answer did"
@@ -143,20 +140,10 @@ def _begin(path: Path, exchange: Exchange) -> None:
     """The first content: from now on the other deadline holds."""
     call = exchange.call
     call.first_token = path.clock()
-    _end_in(exchange.deadline, call.started + path.longest_answer - call.first_token)
-
-
-def _end_in(deadline: asyncio.Timeout, seconds: float) -> None:
-    deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+    exchange.watch.allow(path.longest_answer, call.started)
 
 
 def _note(path: Path, exchange: Exchange, target: Target, error: EngineError) -> None:
     path.pools.failed(exchange.model, target.id)
     reason = "unreachable" if isinstance(error, EngineUnavailable) else "failed"
     path.observer.on(ReplicaFailed(exchange.model, reason))
-
-
-def _too_late(path: Path, call: Call, request: WireRequest) -> AnswerTimeout:
-    if request.stream and call.first_token is None:
-        return AnswerTimeout(f"no answer began within {path.time_to_first_byte:g} s")
-    return AnswerTimeout(f"the answer took longer than {path.longest_answer:g} s")

@@ -27,14 +27,22 @@ BROKE: Final = (aiohttp.ClientError, ConnectionError)
 """What aiohttp raises when a connection cannot be made or does not last."""
 
 
+_HEADERS: Final = {
+    "content-type": "application/json",
+    # Said here, these are quicker than those that the client would add.
+    "accept": "*/*",
+    "accept-encoding": "identity",
+    "user-agent": "bifocal",
+}
+
+
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A client that adds nothing of its own to a request and changes nothing in an answer."""
+    """A client that changes nothing in an answer."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=_no_cookies(),
-        skip_auto_headers=("accept", "accept-encoding", "user-agent"),
         auto_decompress=False,
         timeout=_NO_DEADLINE,
     ) as session:
@@ -50,7 +58,7 @@ class Upstream:
 
     def __init__(self, session: aiohttp.ClientSession, pool_token: str | None) -> None:
         self._session = session
-        self._headers = CIMultiDict({"content-type": "application/json"})
+        self._headers = CIMultiDict(_HEADERS)
         if pool_token:
             self._headers["authorization"] = f"Bearer {pool_token}"
         self._urls: dict[tuple[str, str], URL] = {}
@@ -62,7 +70,9 @@ class Upstream:
         headers = self._headers.copy()
         headers["x-request-id"] = id
         try:
-            return await self._session.post(self._url(target, path), data=body, headers=headers)
+            return await self._session.post(
+                self._url(target, path), data=body, headers=headers, allow_redirects=False
+            )
         except BROKE as error:
             msg = "no replica could be reached"
             raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S) from error

@@ -180,7 +180,8 @@ async def test_a_pool_token_opens_the_door_and_the_clients_key_stays_here(ask: A
     sent = peer.received[0].headers
     assert sent["authorization"] == "Bearer pool-secret"
     assert sent["x-request-id"] == got.headers["x-request-id"]
-    assert not {"x-api-key", "cookie", "user-agent", "accept-encoding"} & sent.keys()
+    assert sent["user-agent"] == "bifocal"
+    assert not {"x-api-key", "cookie"} & sent.keys()
 
 
 async def test_a_raw_request_that_stops_amid_its_body_holds_nothing(

@@ -1,0 +1,112 @@
+"""What ends a request before its time, and what a long silence in it calls for.
+
+A client that hangs up and a deadline that passes both cancel the worker where it stands, which
+closes the connection to the engine and so ends the generation. It costs one task and one timer a
+request, however many events its answer has.
+"""
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Final, NamedTuple
+
+from serving.errors import BifocalError, ClientGone, EngineUnavailable
+from serving.gateway.asgi import Reply, Request
+
+_NEVER: Final = float("inf")
+
+
+class Limit(NamedTuple):
+    """How long something may take, and what is said when it takes longer."""
+
+    seconds: float
+    error: type[BifocalError]
+    message: str
+
+
+class Watch:
+    """Entered by the worker. What cancelled it leaves as an error of ours."""
+
+    __slots__ = (
+        "_comment", "_deadline", "_fires", "_keep_alive", "_late", "_limit", "_loop", "_reader",
+        "_reply", "_timer", "_worker",
+    )  # fmt: skip
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self._loop = asyncio.get_running_loop()
+        self._worker = asyncio.current_task(self._loop)
+        self._timer: asyncio.TimerHandle | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._comment: asyncio.Task[None] | None = None
+        self._keep_alive = _NEVER
+        self._deadline = self._fires = _NEVER
+        self._limit: Limit | None = None
+        self._late = False
+
+    def allow(self, limit: Limit, since: float) -> None:
+        """From now on this limit holds, counted from `since`."""
+        self._limit = limit
+        self._deadline = since + limit.seconds
+        self._fire_by(self._deadline)
+
+    def client(self, request: Request) -> None:
+        """Watches for the client's hanging up. Its request must have been read."""
+        self._reader = self._loop.create_task(request.hang_up())
+        self._reader.add_done_callback(self._hung_up)
+
+    def silence(self, keep_alive: float) -> None:
+        """So many seconds without an event are filled with a comment."""
+        self._keep_alive = keep_alive
+        self._fire_by(self._reply.last_event + keep_alive)
+
+    def _fire_by(self, moment: float) -> None:
+        # A timer that fires too early looks and waits on, which is cheaper than to move it.
+        if moment < self._fires:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._fires = moment
+            self._timer = self._loop.call_later(moment - time.monotonic(), self._look)
+
+    def _look(self) -> None:
+        now, self._fires = time.monotonic(), _NEVER
+        if now >= self._deadline:
+            self._late = True
+            self._cancel()
+            return
+        if now - self._reply.last_event >= self._keep_alive:
+            # It falls between two events, since only whole ones are sent.
+            self._comment = self._loop.create_task(self._reply.comment())
+        self._fire_by(min(self._deadline, max(now, self._reply.last_event) + self._keep_alive))
+
+    def _hung_up(self, reader: asyncio.Task[None]) -> None:
+        if not reader.cancelled() and not self._reply.complete:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+
+    async def __aenter__(self) -> "Watch":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        cancelled = kind is asyncio.CancelledError
+        why = self._why() if cancelled and not self._reply.complete else None
+        for handle in (self._timer, self._comment, self._reader):
+            if handle is not None:
+                handle.cancel()
+        if cancelled and self._worker is not None:
+            self._worker.uncancel()
+        if why is not None:
+            raise why from None
+        return cancelled
+
+    def _why(self) -> BifocalError:
+        if self._late and self._limit is not None:
+            return self._limit.error(self._limit.message)
+        if self._reader is not None and self._reader.done():
+            return ClientGone("the client hung up")
+        return EngineUnavailable("the gateway is stopping", retry_after_s=1)
