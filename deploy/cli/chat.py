@@ -85,10 +85,12 @@ class Screen:
     def _piece(self, text: str, *, is_thought: bool) -> None:
         if self._was_thought and not is_thought:
             print(file=self._thoughts, flush=True)
-        self._was_thought = is_thought
         stream = self._thoughts if is_thought else self._out
         if stream.isatty():
             text = harmless(text)
+        elif is_thought and not self._was_thought:
+            text = f"thinking: {text}"  # nothing is dimmed where no terminal is
+        self._was_thought = is_thought
         print(_dimmed(text, stream) if is_thought else text, end="", file=stream, flush=True)
 
     def _end(self, ended: Ended) -> None:

@@ -92,7 +92,7 @@ def test_the_answer_goes_to_stdout_and_the_rest_to_stderr(bifocal, endpoint):
     assert done.code == 0
     assert done.out == "is 2\n"
     lines = done.err.splitlines()
-    assert lines[:2] == ["pocket-moe, thinking: sum of several numbers", "1+1"]
+    assert lines[:2] == ["pocket-moe, thinking: sum of several numbers", "thinking: 1+1"]
     assert lines[2].startswith("first token after 0.")
     assert lines[2].endswith(" 5 tokens")
 
