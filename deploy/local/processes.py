@@ -79,7 +79,7 @@ def session(leader: ProcessId) -> list[psutil.Process]:
     its id to nobody while the session has members."""
     if leader.reused():
         return []
-    return [p for p in psutil.process_iter() if _session_of(p) == leader.pid and _runs(p)]
+    return [p for p in psutil.process_iter() if _session_of(p) == leader.pid and runs(p)]
 
 
 def _session_of(process: psutil.Process) -> int | None:
@@ -89,9 +89,10 @@ def _session_of(process: psutil.Process) -> int | None:
         return None
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """A zombie does not: it only waits to be counted by its parent."""
     try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import psutil
 import pytest
 import yaml
 
-from deploy.local.processes import session
+from deploy.local.processes import runs, session
 from deploy.local.state import Running, StateFolder
 
 POOLS = ("pocket-dense", "pocket-moe")
@@ -107,6 +108,14 @@ def bifocal(
     )  # fmt: skip
 
 
+def until(holds: Callable[[], Any], *, what: str = "the condition", limit_s: float = 60) -> None:
+    """Waits for what other processes do."""
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within {limit_s:g} s"
+        time.sleep(0.05)
+
+
 def cluster_file(folder: Path, **changes: Any) -> Path:
     cluster: dict[str, Any] = {
         "gpus": {"cpu": {"kind": "cpu", "perNode": 2}},
@@ -142,7 +151,7 @@ def _end(service: Service) -> None:
     running = StateFolder(service.state).load()
     processes = service.processes if running else []
     down = service.command("down", timeout_s=STOP_S)
-    left = [process for process in processes if process.is_running()]
+    left = [process for process in processes if runs(process)]
     for process in left:
         process.kill()
     assert not left, f"`down` left {left}: {down.stdout}{down.stderr}"

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from serving.pools.door import PATHS
-from tests.e2e.conftest import POOLS, Service
+from tests.e2e.conftest import POOLS, Service, until
 
 pytestmark = pytest.mark.engine
 
@@ -100,23 +102,35 @@ def test_every_answer_tells_the_load(service: Service, pool: str) -> None:
 
 
 def test_the_load_is_the_engines_own(service: Service) -> None:
+    """Three answers of one request: the gateway would count one, the engine runs three."""
     url = service.replicas("pocket-dense")[0]
+    with long_answers(url, service.pool_token, count=3):
+        until(lambda: "running=3;" in load_of(url, service.pool_token))
+    until(lambda: "running=0;" in load_of(url, service.pool_token))
+
+
+@contextmanager
+def long_answers(url: str, token: str, *, count: int) -> Iterator[None]:
+    """They are being written while the block runs; then the client hangs up."""
     parts = urlsplit(url)
-    body = {
-        "model": "pocket-dense", "prompt": "1 2 3", "stream": True, "n": 3,
-        "max_tokens": 2000, "ignore_eos": True,
-    }  # fmt: skip
     assert parts.hostname is not None
+    body = {
+        "model": parts.path.split("/")[2], "prompt": "1 2 3", "stream": True, "n": count,
+        "max_tokens": 3000, "ignore_eos": True,
+    }  # fmt: skip
     connection = HTTPConnection(parts.hostname, parts.port, timeout=60)
-    headers = {
-        "authorization": f"Bearer {service.pool_token}",
-        "content-type": "application/json",
-    }
+    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     connection.request("POST", f"{parts.path}/v1/completions", json.dumps(body), headers)
-    connection.getresponse().read(200)
-    response, _ = ask(f"{url}/v1/models", service.pool_token)
-    connection.close()
-    assert "running=3;" in (response.getheader("x-bifocal-load") or "")
+    response = connection.getresponse()
+    try:
+        yield
+    finally:
+        response.close()
+        connection.close()
+
+
+def load_of(url: str, token: str) -> str:
+    return ask(f"{url}/v1/models", token)[0].getheader("x-bifocal-load") or ""
 
 
 def test_reasoning_has_both_names(service: Service) -> None:
