@@ -267,11 +267,17 @@ VALUES = st.recursive(
 KEYS = st.sampled_from(["gpus", "models", "router", "gateway", "slo", "longestAnswer", "x"])
 
 
+@pytest.fixture(scope="module")
+def any_path(tmp_path_factory):
+    return tmp_path_factory.mktemp("any") / "b.yaml"
+
+
 @given(
-    st.dictionaries(KEYS, VALUES | st.dictionaries(st.sampled_from(["cpu", "qwen3-8b"]), VALUES))
+    data=st.dictionaries(
+        KEYS, VALUES | st.dictionaries(st.sampled_from(["cpu", "qwen3-8b"]), VALUES)
+    )
 )
-def test_any_data_is_a_cluster_or_a_list_of_problems(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("any") / "b.yaml"
-    path.write_text(yaml.safe_dump(data))
+def test_any_data_is_a_cluster_or_a_list_of_problems(any_path, data):
+    any_path.write_text(yaml.safe_dump(data))
     with contextlib.suppress(ConfigError):
-        load(path)
+        load(any_path)
