@@ -49,6 +49,8 @@ class Front:
     url: str
     headers: Mapping[str, str]
     env: Mapping[str, str] = field(default_factory=dict)
+    ready: str = "/health"
+    """A path that answers 200 once it can be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _stand(
     """Starts it and waits; the process's id."""
     room.say(f"starting {name}")
     process = stack.enter_context(running(front.command, room.log(name), front.env))
-    wait_until_ready(f"{front.url}/health", process, room.log(name), timeout_s)
+    wait_until_ready(front.url + front.ready, process, room.log(name), timeout_s)
     return process.pid
 
 
@@ -192,7 +194,9 @@ def default_ingress(engine: Engine, folder: Path) -> Front:
         "folder": str(folder / "ray"),
     }
     command = (sys.executable, "-m", "ops.bench.default_ingress", json.dumps(task))
-    return Front(command, f"http://{LOOPBACK}:{port}", {}, engine.environment)
+    # Its own health route is not its ingress's.
+    url = f"http://{LOOPBACK}:{port}"
+    return Front(command, url, {}, engine.environment, ready="/v1/models")
 
 
 def peers(product: Product, urls: Sequence[str]) -> tuple[Contender, ...]:

@@ -32,13 +32,11 @@ def main(task: dict[str, Any]) -> None:
         _temp_dir=task["folder"],
     )
     # Its access log would be one more cost that the others do not have.
-    serve.start(
-        proxy_location="HeadOnly",
-        http_options={"host": LOOPBACK, "port": task["port"]},
-        logging_config={"enable_access_log": False},
-    )
+    quiet = {"enable_access_log": False}
+    at = {"host": LOOPBACK, "port": task["port"]}
+    serve.start(proxy_location="HeadOnly", http_options=at, logging_config=quiet)
     application = build_openai_app({"llm_configs": [_llm_config(task)]})
-    serve.run(application, name="default-ingress", route_prefix="/")
+    serve.run(application, name="default-ingress", route_prefix="/", logging_config=quiet)
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     ray.shutdown()
 
