@@ -93,7 +93,7 @@ class Answers:
 
     async def _serve(self, endpoint: Endpoint, request: Request, reply: Reply, call: Call) -> None:
         limits = self._service.limits
-        async with Watch(reply) as watch:
+        async with Watch(reply, self._service.keep_alive) as watch:
             watch.allow(BODY, call.started)
             body = decode_object(await request.body(limits.body_size), limits.json_depth)
             watch.client(request)
@@ -101,7 +101,7 @@ class Answers:
             route, cap_is_ours = self._decide(parsed, call)
             reply.headers.extend(_route_headers(route))
             if parsed.stream:
-                watch.silence(self._service.keep_alive)
+                watch.silence()
             try:
                 await relay(self._path, call, reply, parsed, route, watch)
             except ContextOverflow:

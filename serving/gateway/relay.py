@@ -129,8 +129,9 @@ async def stream(
             elif kind is Kind.ERROR:
                 raise event_error(data)
             else:
-                exchange.watch.allow(LINGER, path.clock())
                 await reply.end(data)
+                if not response.content.at_eof():
+                    exchange.watch.allow(LINGER, path.clock())
     if not reply.complete:
         msg = "the engine's stream ended before the answer did"
         raise EngineFailed(msg)

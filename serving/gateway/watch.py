@@ -29,17 +29,17 @@ class Watch:
 
     __slots__ = (
         "_comment", "_deadline", "_fires", "_keep_alive", "_late", "_limit", "_loop", "_reader",
-        "_reply", "_timer", "_worker",
+        "_reply", "_speaks", "_timer", "_worker",
     )  # fmt: skip
 
-    def __init__(self, reply: Reply) -> None:
-        self._reply = reply
+    def __init__(self, reply: Reply, keep_alive: float) -> None:
+        self._reply, self._keep_alive = reply, keep_alive
         self._loop = asyncio.get_running_loop()
         self._worker = asyncio.current_task(self._loop)
         self._timer: asyncio.TimerHandle | None = None
         self._reader: asyncio.Task[None] | None = None
         self._comment: asyncio.Task[None] | None = None
-        self._keep_alive = _NEVER
+        self._speaks = False
         self._deadline = self._fires = _NEVER
         self._limit: Limit | None = None
         self._late = False
@@ -48,17 +48,16 @@ class Watch:
         """From now on this limit holds, counted from `since`."""
         self._limit = limit
         self._deadline = since + limit.seconds
-        self._fire_by(self._deadline)
+        self._fire_by(min(self._deadline, self._reply.last_event + self._keep_alive))
 
     def client(self, request: Request) -> None:
         """Watches for the client's hanging up. Its request must have been read."""
         self._reader = self._loop.create_task(request.hang_up())
         self._reader.add_done_callback(self._hung_up)
 
-    def silence(self, keep_alive: float) -> None:
-        """So many seconds without an event are filled with a comment."""
-        self._keep_alive = keep_alive
-        self._fire_by(self._reply.last_event + keep_alive)
+    def silence(self) -> None:
+        """From now on the client is told comments when it is told nothing else for long."""
+        self._speaks = True
 
     def _fire_by(self, moment: float) -> None:
         # A timer that fires too early looks and waits on, which is cheaper than to move it.
@@ -74,10 +73,13 @@ class Watch:
             self._late = True
             self._cancel()
             return
-        if now - self._reply.last_event >= self._keep_alive:
+        if self._speaks and now - self._reply.last_event >= self._keep_alive:
             # It falls between two events, since only whole ones are sent.
             self._comment = self._loop.create_task(self._reply.comment())
-        self._fire_by(min(self._deadline, max(now, self._reply.last_event) + self._keep_alive))
+            quiet_since = now
+        else:
+            quiet_since = self._reply.last_event if self._speaks else now
+        self._fire_by(min(self._deadline, quiet_since + self._keep_alive))
 
     def _hung_up(self, reader: asyncio.Task[None]) -> None:
         if not reader.cancelled() and not self._reply.complete:
@@ -95,18 +97,24 @@ class Watch:
     ) -> bool:
         cancelled = kind is asyncio.CancelledError
         why = self._why() if cancelled and not self._reply.complete else None
-        for handle in (self._timer, self._comment, self._reader):
-            if handle is not None:
-                handle.cancel()
+        self._stop()
         if cancelled and self._worker is not None:
             self._worker.uncancel()
         if why is not None:
             raise why from None
         return cancelled
 
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._comment is not None:
+            self._comment.cancel()
+        if self._reader is not None and not self._reply.complete:
+            self._reader.cancel()  # else it ends by itself, which costs less
+
     def _why(self) -> BifocalError:
         if self._late and self._limit is not None:
             return self._limit.error(self._limit.message)
-        if self._reader is not None and self._reader.done():
+        if self._reader is not None and self._reader.done() and not self._reader.cancelled():
             return ClientGone("the client hung up")
         return EngineUnavailable("the gateway is stopping", retry_after_s=1)

@@ -90,11 +90,15 @@ async def streaming(
         file.write_text(CLUSTER.format(replica=replica))
         process = gateway("--config", str(file), "--port", str(port))
         url = f"http://127.0.0.1:{port}"
-        await asyncio.to_thread(wait_for, url + "/ready")
         body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
-        async with client.post(url + "/v1/chat/completions", json=body) as response:
-            yield process, client, response
-        await asyncio.to_thread(process.communicate, timeout=30)
+        try:
+            await asyncio.to_thread(wait_for, url + "/ready")
+            async with client.post(url + "/v1/chat/completions", json=body) as response:
+                yield process, client, response
+            await asyncio.to_thread(process.wait, timeout=30)
+        finally:
+            process.kill()
+            process.communicate()
 
 
 async def test_on_a_signal_answers_under_way_are_finished_and_nothing_new_is_taken(
