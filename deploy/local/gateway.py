@@ -3,11 +3,11 @@
 import http.client
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from deploy.local.processes import ProcessId, end, spawn
-from deploy.local.state import StateFolder
 
 GRACE_S: Final = 10.0
 FASTEST_RESTART_S: Final = 1.0
@@ -16,22 +16,25 @@ LONG_LIFE_S: Final = 60.0
 """A gateway that lived so long is started again at once."""
 
 
+def command(cluster_file: Path) -> list[str]:
+    return [sys.executable, "-m", "deploy.cli", "gateway", "--config", str(cluster_file)]
+
+
 class Gateway:
     """`now` is a monotonic clock's; each restart of one that does not last waits twice as long."""
 
-    def __init__(self, state: StateFolder, env: Mapping[str, str]) -> None:
-        self._state = state
+    def __init__(self, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        self._command = command
         self._env = env
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._wait_s = FASTEST_RESTART_S
         self.id: ProcessId | None = None
 
     def start(self, now: float) -> None:
-        command = [sys.executable, "-m", "deploy.cli", "gateway"]
-        command += ["--config", str(self._state.cluster_file)]
-        with self._state.gateway_log.open("ab") as log:
-            self._process = spawn(command, self._env, log)
+        with self._log.open("ab") as log:
+            self._process = spawn(self._command, self._env, log)
         self.id = ProcessId.of(self._process.pid)
         self._started = now
 

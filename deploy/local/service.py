@@ -14,7 +14,7 @@ import yaml
 
 from deploy.config import Cluster
 from deploy.local import head, preflight
-from deploy.local.gateway import Gateway, answers
+from deploy.local.gateway import Gateway, answers, command
 from deploy.local.listeners import Listener, listeners
 from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.pools import pools_of
@@ -44,15 +44,13 @@ class LocalService:
         self._ray_env = head.environment(
             env, pool_token=pool_token, ray_token_file=state.ray_token_file
         )
-        self.gateway = Gateway(
-            state,
-            {
-                **env,
-                "BIFOCAL_RAY_URL": self.ray.rest.url,
-                "BIFOCAL_RAY_TOKEN": ray_token,
-                "BIFOCAL_POOL_TOKEN": pool_token,
-            },
-        )
+        gateway_env = {
+            **env,
+            "BIFOCAL_RAY_URL": self.ray.rest.url,
+            "BIFOCAL_RAY_TOKEN": ray_token,
+            "BIFOCAL_POOL_TOKEN": pool_token,
+        }
+        self.gateway = Gateway(command(state.cluster_file), gateway_env, state.gateway_log)
 
     @property
     def url(self) -> str:

@@ -1,0 +1,77 @@
+"""A pool's way to readiness, as Ray's REST API tells it."""
+
+from typing import Any
+
+import pytest
+
+from deploy.local.phases import Phase, PoolStatus, statuses
+from serving.values import ModelName
+
+NAME = ModelName("pocket-moe")
+
+
+def application(
+    status: str, *replicas: tuple[str, int | None], message: str = "", wanted: int = 1
+) -> dict[str, Any]:
+    deployment = {
+        "target_num_replicas": wanted,
+        "message": "",
+        "replicas": [{"state": state, "pid": pid} for state, pid in replicas],
+    }
+    return {"status": status, "message": message, "deployments": {"engine": deployment}}
+
+
+def status_of(app: dict[str, Any] | None, *, warming: bool = False) -> PoolStatus:
+    answer = {"applications": {} if app is None else {NAME: app}}
+    (found,) = statuses([NAME], answer, lambda replica: warming)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("app", "warming", "phase"),
+    [
+        pytest.param(None, False, Phase.WAITING, id="Ray has not heard of it"),
+        pytest.param(
+            {"status": "DEPLOYING", "message": "", "deployments": {}},
+            False,
+            Phase.BUILDING,
+            id="no replica yet",
+        ),
+        pytest.param(
+            application("DEPLOYING", ("STARTING", None)), False, Phase.PLACING, id="place"
+        ),
+        pytest.param(application("DEPLOYING", ("STARTING", 7)), False, Phase.STARTING, id="start"),
+        pytest.param(application("DEPLOYING", ("STARTING", 7)), True, Phase.WARMING, id="warm up"),
+        pytest.param(
+            application("DEPLOYING", ("RUNNING", 6), ("STARTING", 7)),
+            False,
+            Phase.STARTING,
+            id="one of two runs",
+        ),
+        pytest.param(application("RUNNING", ("RUNNING", 7)), False, Phase.READY, id="ready"),
+        pytest.param(application("DEPLOY_FAILED"), False, Phase.FAILED, id="failed"),
+    ],
+)
+def test_the_phase_follows_from_the_answer(
+    app: dict[str, Any] | None, warming: bool, phase: Phase
+) -> None:
+    assert status_of(app, warming=warming).phase is phase
+
+
+def test_replicas_are_counted() -> None:
+    app = application("UNHEALTHY", ("RUNNING", 1), ("STARTING", 2), wanted=2)
+    assert (status_of(app).ready, status_of(app).wanted) == (1, 2)
+
+
+def test_the_reason_is_the_end_of_the_longest_message() -> None:
+    trace = "\n".join(f"line {number}" for number in range(40)) + "\nValueError: no such folder\n"
+    app = application("DEPLOY_FAILED", message="short")
+    app["deployments"]["engine"]["message"] = trace
+    why = status_of(app).why
+    assert why is not None
+    assert why.endswith("ValueError: no such folder")
+    assert len(why.splitlines()) == 12
+
+
+def test_no_message_is_no_reason() -> None:
+    assert status_of(application("RUNNING", ("RUNNING", 1))).why is None

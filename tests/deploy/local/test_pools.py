@@ -1,0 +1,53 @@
+"""The cluster file's models as pools."""
+
+from typing import Any
+
+import pytest
+
+from deploy import pocket
+from deploy.config import Cluster
+from deploy.local.pools import pools_of
+
+
+def cluster(**models: dict[str, Any]) -> Cluster:
+    gpus = {"cpu": {"kind": "cpu"}, "big": {"kind": "h100-80g"}}
+    named = {name.replace("_", "-"): spec for name, spec in models.items()}
+    return Cluster.model_validate({"gpus": gpus, "models": named})
+
+
+@pytest.mark.parametrize(
+    ("models", "source"),
+    [
+        pytest.param(
+            {"pocket_moe": {"on": "cpu"}}, str(pocket.folder("pocket-moe")), id="pocket model"
+        ),
+        pytest.param(
+            {"mine": {"on": "cpu", "like": "pocket-moe"}},
+            str(pocket.folder("pocket-moe")),
+            id="like a pocket model",
+        ),
+        pytest.param(
+            {"pocket_moe": {"on": "cpu", "source": "/w/moe"}}, "/w/moe", id="folder in the file"
+        ),
+        pytest.param(
+            {"qwen3_8b": {"on": "big", "precision": "fp8"}}, "Qwen/Qwen3-8B-FP8", id="hub"
+        ),
+    ],
+)
+def test_the_source_is_found(models: dict[str, Any], source: str) -> None:
+    (pool,) = pools_of(cluster(**models))
+    assert pool.source == source
+
+
+def test_what_somebody_else_runs_is_not_deployed() -> None:
+    targets = {"on": "cpu", "targets": ["http://10.0.0.1:8000"]}
+    found = pools_of(cluster(pocket_dense=targets, pocket_moe={"on": "cpu"}))
+    assert [pool.name for pool in found] == ["pocket-moe"]
+
+
+def test_the_hardware_is_that_of_its_nodes() -> None:
+    found = {pool.name: pool for pool in pools_of(cluster(
+        pocket_dense={"on": "cpu"}, qwen3_8b={"on": "big"}
+    ))}  # fmt: skip
+    assert found["pocket-dense"].hardware.cpu  # type: ignore[index]
+    assert found["qwen3-8b"].hardware.accelerator == "H100"  # type: ignore[index]

@@ -1,0 +1,78 @@
+"""What must hold before anything is started."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local import preflight
+from deploy.local.ports import free_ports, holder, is_taken
+from serving.catalog import CATALOG
+from serving.config import ModelSpec, Replicas
+from serving.pools.engine import Hardware, Pool
+from serving.values import ModelName
+
+HOST = "127.0.0.1"
+
+
+def pool(source: str, name: str = "pocket-dense", **spec: Any) -> Pool:
+    model = ModelName(name)
+    return Pool(model, ModelSpec(on="cpu", **spec), CATALOG[model], Hardware(cpu=True), source)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    (tmp_path / "config.json").write_text("{}")
+    return str(tmp_path)
+
+
+def test_a_taken_port_is_named_with_its_holder(weights: str, taken: int) -> None:
+    with pytest.raises(preflight.NotReady, match=rf"port {taken} .* by .*process \d+"):
+        preflight.check([pool(weights)], host=HOST, port=taken)
+
+
+def test_a_free_port_passes(weights: str) -> None:
+    preflight.check([pool(weights)], host=HOST, port=free_ports(1)[0])
+
+
+def test_free_ports_are_free_and_different() -> None:
+    found = free_ports(20)
+    assert len(set(found)) == 20
+    assert not any(is_taken(HOST, port) for port in found)
+    assert holder(found[0]) is None
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(preflight.NotReady, match=r"models.pocket-dense: .*config.json"):
+        preflight.check([pool(str(tmp_path))], host=HOST, port=free_ports(1)[0])
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path, taken: int) -> None:
+    huge = pool(str(tmp_path), "qwen3-235b-a22b")
+    with pytest.raises(preflight.NotReady) as caught:
+        preflight.check([huge], host=HOST, port=taken)
+    text = str(caught.value)
+    assert all(word in text for word in ("port", "config.json", "memory"))
+
+
+@pytest.mark.parametrize(
+    ("pools", "gib"),
+    [
+        pytest.param([pool("x"), pool("x", "pocket-moe")], 7, id="two pocket pools"),
+        pytest.param([pool("x", replicas=3)], 9.5, id="three replicas"),
+        pytest.param([pool("x", replicas=Replicas(min=1, max=9))], 4.5, id="the fewest replicas"),
+        pytest.param([pool("x", "qwen3-0.6b")], 10.6, id="with weights and cache"),
+    ],
+)
+def test_memory_is_added_up(pools: list[Pool], gib: float) -> None:
+    assert preflight.needed_gib(pools) == pytest.approx(gib, abs=0.1)

@@ -1,0 +1,98 @@
+"""The state folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.head import Ports
+from deploy.local.processes import ProcessId
+from deploy.local.state import Running, StateFolder
+
+RUNNING = Running(
+    supervisor=ProcessId(12, 3.5),
+    progress="starting",
+    url="http://127.0.0.1:8000",
+    ray_url="http://127.0.0.1:8265",
+    ports=Ports(*range(10)),
+    temp_dir="/tmp/x",
+    head=ProcessId(13, 4.25),
+)
+
+
+@pytest.mark.parametrize(
+    ("env", "place"),
+    [
+        ({"BIFOCAL_STATE": "{tmp}/a"}, "a"),
+        ({"XDG_STATE_HOME": "{tmp}/b"}, "b/bifocal"),
+        ({"BIFOCAL_STATE": "{tmp}/a", "XDG_STATE_HOME": "{tmp}/b"}, "a"),
+    ],
+    ids=["ours", "the desktop's", "ours first"],
+)
+def test_the_environment_says_where(tmp_path: Path, env: dict[str, str], place: str) -> None:
+    found = StateFolder.of({key: value.format(tmp=tmp_path) for key, value in env.items()})
+    assert found.path == tmp_path / place
+
+
+def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "s")
+    state.save(RUNNING)
+    state.new_secret(state.pool_token_file)
+    assert state.path.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in state.path.iterdir() if file.is_file()} == {
+        0o600
+    }
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    assert state.load() is None
+    state.save(RUNNING)
+    assert state.load() == RUNNING
+
+
+def test_what_is_cleared_is_gone_with_the_secrets(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    state.save(RUNNING)
+    state.new_secret(state.ray_token_file)
+    state.clear()
+    assert state.load() is None
+    assert not state.ray_token_file.exists()
+
+
+def test_secrets_are_long_and_new_each_time(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    first, second = (state.new_secret(state.pool_token_file) for _ in range(2))
+    assert first != second
+    assert len(first) >= 43
+    assert state.pool_token_file.read_text() == second
+
+
+def test_one_supervisor_holds_the_lock(tmp_path: Path) -> None:
+    first, second = StateFolder(tmp_path), StateFolder(tmp_path)
+    assert not second.is_locked()
+    assert first.lock()
+    assert not second.lock()
+    assert second.is_locked()
+    first.unlock()
+    assert second.lock()
+    second.unlock()
+
+
+def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
+    holds = (
+        "import sys, time; from pathlib import Path\n"
+        "from deploy.local.state import StateFolder\n"
+        "print(StateFolder(Path(sys.argv[1])).lock(), flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holds, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "True\n"
+        state = StateFolder(tmp_path)
+        assert state.is_locked()
+        process.kill()
+        process.wait()
+        assert not state.is_locked()
