@@ -192,7 +192,8 @@ every request; tools stand above length, since their prompts are always long.
 
 The latest user turn, and of a long one its start and its end, so that the work is bounded; only a
 soft switch is looked for in all of it. Words are known in {languages}.
-A decision holds no text: these numbers and flags are all that is kept.
+A decision holds no text: these numbers and flags are all that is kept. It takes about 14
+microseconds of one core on a short prompt, and 0.6 milliseconds on one of 100 kB.
 
 | Feature | Meaning |
 |---|---|

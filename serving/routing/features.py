@@ -52,23 +52,39 @@ _NUMBER = re.compile(r"\d+(?:[.,'’_٬٫]\d+)*")
 _PLUS = _between_numbers("[+＋﹢➕]", _any_of(PLUS))
 _LIST = _between_numbers(r"[,，、،;]", rf"[,，、،]?\s?(?:{_any_of(AND)})")
 
-_HINT = re.compile(r"[`\\^{}()<>=;#*×÷·²³⁴ⁿ√∛∫∑∏∂∇∞≤≥≠≈≡∈∉∀∃⊂⊆∪∩ℝℕℤℚ]|SELECT ")
+_HINT = re.compile(r"[\n`\\^{}()<>=;#*×÷·²³⁴ⁿ√∛∫∑∏∂∇∞≤≥≠≈≡∈∉∀∃⊂⊆∪∩ℝℕℤℚ]|SELECT ")
 """Without one of these there is neither code nor a formula, and most short prompts have none."""
-_FORMULA = re.compile(
-    r"\\(?:frac|d?int|sum|prod|sqrt|lim|log|sin|cos|begin|left|cdot|times|mathbb|partial|pi)\b"
-    r"|[√∛∫∑∏∂∇∞≤≥≠≈≡∈∉∀∃⊂⊆∪∩ℝℕℤℚ]"
-    r"|[\w)]\s?\^\s?[\w({-]"
-    r"|(?<=[a-ln-zA-LN-Z0-9)])[²³⁴ⁿ]"  # not the square metre's
-    r"|\d{2}\s?[×*÷·]\s?\d{2}"
-    r"|\d[xyz]\s?[-+*/=]"
-    r"|\b[xyz]\s?[-+*/]\s?\w{1,9}\s?="
+# Each pattern starts with a letter or a small set of them, which the engine of `re` finds at the
+# speed of memory; one pattern of alternatives would be tried at every character.
+_FORMULA = tuple(
+    map(
+        re.compile,
+        (
+            r"[√∛∫∑∏∂∇∞≤≥≠≈≡∈∉∀∃⊂⊆∪∩ℝℕℤℚ]",
+            r"\\(?:frac|d?int|sum|prod|sqrt|lim|log|sin|cos|begin|left|cdot|times|mathbb|pi)\b",
+            r"\^\s?(?:[0-9A-Za-z(]|\{|-\d)",
+            r"[²³⁴ⁿ](?<=[a-ln-zA-LN-Z0-9)].)",  # not the square metre's
+            r"\d\d\s?[×*÷·]\s?\d\d",
+            r"\d[xyz]\s?[-+*/=]",
+            r"[xyz](?<!\w.)\s?[-+*/]\s?\w{1,9}\s?=",
+        ),
+    )
 )
-_SOURCE = re.compile(
-    r"```|^[ \t]{0,40}(?:def \w+\(|class \w[^\n]{0,80}:$|import \w+$|from \w+ import |#include\b)"
-    r"|^(?:#!/|@\w+$|\$ \w+)|\bfunction\s?\w{0,40}\(|\b(?:const|let|var) \w+ ?="
-    r"|\bSELECT\b.{1,200}\bFROM\b|=>|\);|\bprintf?\("
-    r"|Traceback \(most recent|[=!]==?\s|\w\(\)|</\w|std::|\{\s*$",
-    re.MULTILINE,
+_SOURCE_SIGNS = (
+    *("```", "#include", "Traceback (most recent", "std::", "printf(", "print("),
+    *("=>", ");", "()", "{\n", "!= ", "== ", "</"),
+)
+_SOURCE = tuple(
+    map(
+        re.compile,
+        (
+            r"\n[ \t]{0,40}(?:def \w+\(|class \w[^\n]{0,80}:\n|import \w+\n|from \w+ import )",
+            r"\n(?:#!/|@\w+\n|\$ \w+)",
+            r"function \w{1,40}\(|function ?\(\w*\) ?\{",
+            r"(?:const|let|var) \w+ ?=(?!=)",
+            r"SELECT\s.{1,200}\sFROM\s",
+        ),
+    )
 )
 
 
@@ -99,12 +115,23 @@ def facts_of(
         numbers=len(numbers),
         longest_number=max(map(_digits, numbers), default=0),
         asks_for_sum=len(numbers) > 1 and _asks_for_sum(lower, units, len(numbers)),
-        has_code=(hint and _SOURCE.search(window) is not None) or _CODE.speaks_in(lower, units),
-        has_maths=(hint and _FORMULA.search(window) is not None) or _MATHS.speaks_in(lower, units),
+        has_code=(hint and _holds_source(window)) or _CODE.speaks_in(lower, units),
+        has_maths=(hint and _holds_formula(window)) or _MATHS.speaks_in(lower, units),
         asks_for_reasoning=_REASONING.speaks_in(lower, units),
         tools=tools,
         wants_schema=wants_schema,
     )
+
+
+def _holds_source(text: str) -> bool:
+    if any(map(text.__contains__, _SOURCE_SIGNS)):
+        return True
+    lines = f"\n{text}\n"
+    return any(pattern.search(lines) for pattern in _SOURCE)
+
+
+def _holds_formula(text: str) -> bool:
+    return any(pattern.search(text) for pattern in _FORMULA)
 
 
 def soft_switch(text: str) -> Mode | None:

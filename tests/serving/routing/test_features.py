@@ -156,6 +156,13 @@ def test_numbers_alone_are_no_sum(text):
         "Traceback (most recent call last)",
         "why does main() crash",
         "#include <stdio.h>",
+        "import os\nos.exit",
+        "class Dog(Animal):\n    pass",
+        "const a = 1;",
+        "what does function f(a) do",
+        "<b>bold</b>",
+        "if x == 3 then",
+        "see\n$ ls -l (long)",
         "用Python写一个函数",
         "напиши программу",
         "Debug this please",
@@ -199,7 +206,18 @@ def test_mathematics_is_seen(text):
     assert asked(text).has_maths
 
 
-@pytest.mark.parametrize("text", ["a flat of 80 m²", "2 * 3", "$5 and $10", "a * b", "50 % off"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a flat of 80 m²",
+        "^_^",
+        "well-off = rich",
+        "2 * 3",
+        "$5 and $10",
+        "a * b",
+        "50 % off",
+    ],
+)
 def test_units_and_prices_are_not_mathematics(text):
     assert not asked(text).has_maths
 
@@ -250,9 +268,9 @@ def test_a_long_turn_is_read_at_both_ends():
 )
 def test_work_is_bounded_whatever_the_text(unit):
     text = "(" + unit * (1_000_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     asked(text)
-    assert time.perf_counter() - started < 0.25  # about 0.01 when the machine is idle
+    assert time.process_time() - started < 0.25  # about 0.01
 
 
 @given(st.text(), st.lists(st.text(max_size=20)))
