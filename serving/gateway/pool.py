@@ -51,20 +51,65 @@ _REASONS: Final = {
 }
 
 
+class _Replica:
+    """What is known of one replica, and its snapshot as long as nothing has changed."""
+
+    __slots__ = (
+        "_snapshot",
+        "failing",
+        "foreign",
+        "load",
+        "requests",
+        "target",
+        "tokens",
+        "told_at",
+    )
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.tokens = self.requests = self.foreign = 0
+        self.load: Load | None = None
+        self.told_at = 0.0
+        self.failing = False
+        self._snapshot: ReplicaSnapshot | None = None
+
+    def snapshot(self) -> ReplicaSnapshot:
+        if self._snapshot is None:
+            self._snapshot = ReplicaSnapshot(
+                self.target, self.tokens, self.requests, self.load, self.foreign, self.failing
+            )
+        return self._snapshot
+
+    def add(self, tokens: int, requests: int) -> None:
+        self._snapshot = None
+        self.tokens += tokens
+        self.requests += requests
+
+    def tell(self, load: Load | None, now: float) -> None:
+        self._snapshot = None
+        self.load, self.told_at = load, now
+        self.foreign = 0
+        if load is not None:
+            self.foreign = max(0, load.running + load.waiting - self.requests)
+
+    def fail(self, *, failing: bool) -> None:
+        self._snapshot = None
+        self.failing = failing
+
+
 class Pools:
-    """The live state of all pools, in one event loop. Each replica's snapshot is swapped whole."""
+    """The live state of all pools, in one event loop; others see it as frozen snapshots."""
 
     def __init__(self, names: Iterable[ModelName]) -> None:
         self._status: dict[ModelName, PoolStatus] = {}
-        self._replicas: dict[ModelName, dict[TargetId, ReplicaSnapshot]] = {}
+        self._replicas: dict[ModelName, dict[TargetId, _Replica]] = {}
         for name in names:
             self._status[name] = PoolStatus(PoolState.UNKNOWN)
             self._replicas[name] = {}
-        self._told_at: dict[TargetId, float] = {}
         self._turn = 0
 
     def snapshot(self, name: ModelName) -> PoolSnapshot:
-        return PoolSnapshot(self._status[name], tuple(self._replicas[name].values()))
+        return PoolSnapshot(self._status[name], self._snapshots(name))
 
     def snapshots(self) -> dict[ModelName, PoolSnapshot]:
         return {name: self.snapshot(name) for name in self._status}
@@ -72,33 +117,33 @@ class Pools:
     def choose(self, name: ModelName, now: float, avoid: TargetId | None = None) -> Target:
         """`now` in seconds since the epoch. Raises PoolLoading or EngineUnavailable."""
         self._turn += 1
-        target = balance.choose(tuple(self._replicas[name].values()), self._turn, avoid)
+        target = balance.choose(self._snapshots(name), self._turn, avoid)
         if target is None:
             raise _nothing_there(name, self.snapshot(name), now)
         return target
 
     def begin(self, name: ModelName, target: TargetId, tokens: int) -> None:
         """A request of about so many tokens is on its way to the replica."""
-        self._add(name, target, tokens, 1)
+        if (replica := self._replicas[name].get(target)) is not None:
+            replica.add(tokens, 1)
 
     def end(self, name: ModelName, target: TargetId, tokens: int) -> None:
-        self._add(name, target, -tokens, -1)
+        if (replica := self._replicas[name].get(target)) is not None:
+            replica.add(-tokens, -1)
 
     def answered(self, name: ModelName, target: TargetId, load: Load | None, now: float) -> None:
         """It spoke, so it is not failing; `now` by any clock that only runs forward."""
-        replica = self._replicas[name].get(target)
-        if replica is None or (load is None and not replica.failing):
+        if (replica := self._replicas[name].get(target)) is None:
             return
-        foreign = 0
+        if replica.failing:
+            replica.fail(failing=False)
         if load is not None:
-            self._told_at[target] = now
-            foreign = max(0, load.running + load.waiting - replica.requests_in_flight)
-        self._replicas[name][target] = _changed(replica, load=load, foreign=foreign)
+            replica.tell(load, now)
 
     def failed(self, name: ModelName, target: TargetId) -> None:
         """It could not be reached, or failed while it answered."""
         if (replica := self._replicas[name].get(target)) is not None:
-            self._replicas[name][target] = _changed(replica, failing=True)
+            replica.fail(failing=True)
 
     def failing(self) -> list[tuple[ModelName, Target]]:
         return [
@@ -114,45 +159,20 @@ class Pools:
             known = self._replicas[name]
             self._status[name] = status
             self._replicas[name] = {
-                target.id: self._refreshed(known.get(target.id), target, now)
-                for target in status.targets
+                target.id: known.get(target.id) or _Replica(target) for target in status.targets
             }
-        live = {target for replicas in self._replicas.values() for target in replicas}
-        self._told_at = {target: at for target, at in self._told_at.items() if target in live}
+            for replica in self._replicas[name].values():
+                if replica.load is not None and now - replica.told_at > LOAD_STALE_S:
+                    replica.tell(None, now)
 
-    def _refreshed(
-        self, known: ReplicaSnapshot | None, target: Target, now: float
-    ) -> ReplicaSnapshot:
-        if known is None:
-            return ReplicaSnapshot(target)
-        if known.load is not None and now - self._told_at.get(target.id, now) > LOAD_STALE_S:
-            return _changed(known, failing=known.failing)
-        return known
-
-    def _add(self, name: ModelName, target: TargetId, tokens: int, requests: int) -> None:
-        if (was := self._replicas[name].get(target)) is not None:
-            self._replicas[name][target] = ReplicaSnapshot(
-                was.target,
-                was.tokens_in_flight + tokens,
-                was.requests_in_flight + requests,
-                was.load,
-                was.foreign_requests,
-                was.failing,
-            )
-
-
-def _changed(
-    was: ReplicaSnapshot, *, load: Load | None = None, foreign: int = 0, failing: bool = False
-) -> ReplicaSnapshot:
-    # Not `dataclasses.replace`: it costs more than all the rest, once a request.
-    return ReplicaSnapshot(
-        was.target, was.tokens_in_flight, was.requests_in_flight, load, foreign, failing
-    )
+    def _snapshots(self, name: ModelName) -> tuple[ReplicaSnapshot, ...]:
+        return tuple([replica.snapshot() for replica in self._replicas[name].values()])
 
 
 def _nothing_there(name: ModelName, pool: PoolSnapshot, now: float) -> BifocalError:
     msg = f"{name} is not ready: {pool.why_not}"
     if pool.status.state is PoolState.FAILED:
         return EngineUnavailable(msg, retry_after_s=int(EXPECTED_START_S))
-    elapsed = 0.0 if pool.status.since is None else max(0.0, now - pool.status.since)
+    since = pool.status.since
+    elapsed = 0.0 if since is None else max(0.0, now - since)
     return PoolLoading(msg, retry_after_s=max(SOON_S, round(EXPECTED_START_S - elapsed)))
