@@ -58,6 +58,7 @@ def command(ports: Ports, *, temp_dir: Path, cpus: int) -> list[str]:
         "dashboard-host": LOOPBACK,
         "temp-dir": temp_dir,
         "num-cpus": cpus,
+        "include-log-monitor": False,  # it sends workers' lines to a driver, and there is none
         "object-store-memory": OBJECT_STORE_BYTES,
     }
     ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"]

@@ -10,13 +10,17 @@ from typing import Final
 
 _KEY: Final = b'"reasoning":'
 _FIELD: Final = re.compile(rb'"reasoning": ?("[^"\\]*(?:\\.[^"\\]*)*"|null)')
-_TWICE: Final = rb'"reasoning":\1,"reasoning_content":\1'
 _EVENT_END: Final = b"\n\n"
 
 
 def rewrite(body: bytes) -> bytes:
     """A whole JSON body, or whole events of a stream."""
-    return _FIELD.sub(_TWICE, body) if _KEY in body else body
+    return _FIELD.sub(_twice, body) if _KEY in body else body
+
+
+def _twice(field: re.Match[bytes]) -> bytes:
+    # A function: a template with groups would take more than twice as long.
+    return field[0] + b',"reasoning_content":' + field[1]
 
 
 class StreamRewriter:
