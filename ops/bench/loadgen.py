@@ -28,6 +28,10 @@ PATIENCE_S: Final = 60.0
 """An answer that is not there so long after the window is lost."""
 
 
+RECONNECT_S: Final = 0.1
+"""Between two attempts where nothing listens."""
+
+
 class Task(msgspec.Struct, frozen=True):
     """What to send, to whom, for how long."""
 
@@ -177,7 +181,12 @@ async def _work(task: Task, window: Window, place: int) -> None:
     try:
         while time.monotonic() < window.end:
             if not connection.usable:
-                connection = await _connect(task)
+                try:
+                    connection = await _connect(task)
+                except OSError:
+                    window.lost["cannot connect"] += 1
+                    await asyncio.sleep(RECONNECT_S)
+                    continue
             window.add(await connection.ask(requests[turn % len(requests)]), task)
             turn += 1
     finally:

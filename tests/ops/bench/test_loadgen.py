@@ -66,6 +66,12 @@ async def test_answers_cut_short_are_lost_and_the_load_goes_on() -> None:
     assert tally.tokens_per_s == 0
 
 
+async def test_where_nothing_listens_every_attempt_is_lost() -> None:
+    tally = await run(task(free_port(), concurrency=1))
+    assert tally.lost.keys() == {"cannot connect"}
+    assert tally.answers == 0
+
+
 async def test_what_is_not_http_is_lost() -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
