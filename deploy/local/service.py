@@ -4,10 +4,11 @@ It starts, tells how things are, heals what Ray does not, and ends; when to do w
 supervisor's.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 import yaml
@@ -38,6 +39,7 @@ class LocalService:
         self.pools = pools_of(self.cluster)
         self._state = state
         self._cache = _cache(env)
+        self._answer: Mapping[str, Any] = {}
         pool_token = state.new_secret(state.pool_token_file)
         ray_token = state.new_secret(state.ray_token_file)
         self.ray = RayHead(head.Ports.choose(), ray_token=ray_token)
@@ -84,11 +86,10 @@ class LocalService:
         return True
 
     def statuses(self) -> list[PoolStatus]:
-        try:
-            answer = self.ray.rest.applications()
-        except RayAway:
-            answer = {}
-        return statuses([pool.name for pool in self.pools], answer, self.ray.is_warming)
+        """A head that is late to answer changes nothing: what it said last is kept."""
+        with contextlib.suppress(RayAway):
+            self._answer = self.ray.rest.applications()
+        return statuses([pool.name for pool in self.pools], self._answer, self.ray.is_warming)
 
     def failure(self, pools: list[PoolStatus]) -> str | None:
         """Why it cannot become ready, if so. A gateway that ends while everything starts has found

@@ -142,8 +142,10 @@ def service() -> Iterator[Service]:
         assert up.returncode == 0, f"{up.stdout}\n{up.stderr}"
         yield found
     finally:
-        _end(found)
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            _end(found)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end(service: Service) -> None:
