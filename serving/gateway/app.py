@@ -28,7 +28,7 @@ from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
 from serving.gateway.targets import TargetSource
-from serving.gateway.upstream import Upstream, open_session
+from serving.gateway.upstream import Upstream, open_session, pool_headers
 from serving.gateway.watch import Limit
 from serving.values import RequestId
 
@@ -79,9 +79,13 @@ class Gateway:
     async def _live(self, receive: Receive, send: Send) -> None:
         """From start to end: the connections, and the loop that watches the replicas."""
         await receive()
-        async with open_session() as session, asyncio.TaskGroup() as tasks:
-            upstream = Upstream(session, self._pool_token)
-            refresh = Refresh(self._sources, session, self._pools, upstream, time.monotonic)
+        async with (
+            open_session({}) as plain,  # Ray must not see the pool's token
+            open_session(pool_headers(self._pool_token)) as session,
+            asyncio.TaskGroup() as tasks,
+        ):
+            upstream = Upstream(session)
+            refresh = Refresh(self._sources, plain, self._pools, upstream, time.monotonic)
             await refresh.once()
             self._routes = self._table(Answers(self._service, self._path(upstream)))
             loop = tasks.create_task(refresh.forever(self._every), name="refresh")

@@ -3,13 +3,11 @@
 Which replica, and whether to try another, is not decided here.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from aiohttp.abc import AbstractCookieJar
-from multidict import CIMultiDict
 from yarl import URL
 
 from serving.errors import EngineUnavailable
@@ -27,51 +25,49 @@ BROKE: Final = (aiohttp.ClientError, ConnectionError)
 """What aiohttp raises when a connection cannot be made or does not last."""
 
 
-_HEADERS: Final = {
-    "content-type": "application/json",
-    # Said here, these are quicker than those that the client would add.
-    "accept": "*/*",
-    "accept-encoding": "identity",
-    "user-agent": "bifocal",
-}
+def pool_headers(token: str | None) -> Mapping[str, str]:
+    """Of every request to a replica."""
+    headers = {
+        "content-type": "application/json",
+        # Said here, these are quicker than those that the client would add.
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "user-agent": "bifocal",
+    }
+    return headers if token is None else {**headers, "authorization": f"Bearer {token}"}
 
 
 @asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session(headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientSession]:
     """A client that changes nothing in an answer."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S)
     async with aiohttp.ClientSession(
         connector=connector,
-        cookie_jar=_no_cookies(),
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=_NO_DEADLINE,
     ) as session:
         yield session
 
 
-def _no_cookies() -> AbstractCookieJar:
-    return aiohttp.DummyCookieJar()
-
-
 class Upstream:
-    """Sends requests to replicas with their pool's token."""
+    """Sends requests to replicas, by a session that holds their pool's token."""
 
-    def __init__(self, session: aiohttp.ClientSession, pool_token: str | None) -> None:
+    def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._headers = CIMultiDict(_HEADERS)
-        if pool_token:
-            self._headers["authorization"] = f"Bearer {pool_token}"
         self._urls: dict[tuple[str, str], URL] = {}
 
     async def post(
         self, target: Target, path: str, body: bytes, id: RequestId
     ) -> aiohttp.ClientResponse:
         """Raises EngineUnavailable when no answer begins."""
-        headers = self._headers.copy()
-        headers["x-request-id"] = id
         try:
             return await self._session.post(
-                self._url(target, path), data=body, headers=headers, allow_redirects=False
+                self._url(target, path),
+                data=body,
+                headers={"x-request-id": id},
+                allow_redirects=False,
             )
         except BROKE as error:
             msg = "no replica could be reached"

@@ -24,12 +24,17 @@ class Limit(NamedTuple):
     message: str
 
 
+FIRST_LOOK_S: Final = 0.1
+"""Before that a client's hanging up is not looked for: most of what ends so soon has ended by
+itself, and a client that is gone by then is found gone then."""
+
+
 class Watch:
     """Entered by the worker. What cancelled it leaves as an error of ours."""
 
     __slots__ = (
-        "_comment", "_deadline", "_fires", "_keep_alive", "_late", "_limit", "_loop", "_reader",
-        "_reply", "_speaks", "_timer", "_worker",
+        "_comment", "_deadline", "_fires", "_keep_alive", "_late", "_limit", "_looked", "_loop",
+        "_reader", "_reply", "_request", "_speaks", "_timer", "_worker",
     )  # fmt: skip
 
     def __init__(self, reply: Reply, keep_alive: float) -> None:
@@ -43,17 +48,21 @@ class Watch:
         self._deadline = self._fires = _NEVER
         self._limit: Limit | None = None
         self._late = False
+        self._looked = False
+        self._request: Request | None = None
+        self._fire_by(reply.last_event + FIRST_LOOK_S)
 
     def allow(self, limit: Limit, since: float) -> None:
         """From now on this limit holds, counted from `since`."""
         self._limit = limit
         self._deadline = since + limit.seconds
-        self._fire_by(min(self._deadline, self._reply.last_event + self._keep_alive))
+        self._fire_by(self._deadline)
 
     def client(self, request: Request) -> None:
         """Watches for the client's hanging up. Its request must have been read."""
-        self._reader = self._loop.create_task(request.hang_up())
-        self._reader.add_done_callback(self._hung_up)
+        self._request = request
+        if self._looked:
+            self._listen(request)
 
     def silence(self) -> None:
         """From now on the client is told comments when it is told nothing else for long."""
@@ -69,6 +78,10 @@ class Watch:
 
     def _look(self) -> None:
         now, self._fires = time.monotonic(), _NEVER
+        if not self._looked:
+            self._looked = True
+            if self._request is not None:
+                self._listen(self._request)
         if now >= self._deadline:
             self._late = True
             self._cancel()
@@ -80,6 +93,10 @@ class Watch:
         else:
             quiet_since = self._reply.last_event if self._speaks else now
         self._fire_by(min(self._deadline, quiet_since + self._keep_alive))
+
+    def _listen(self, request: Request) -> None:
+        self._reader = self._loop.create_task(request.hang_up())
+        self._reader.add_done_callback(self._hung_up)
 
     def _hung_up(self, reader: asyncio.Task[None]) -> None:
         if not reader.cancelled() and not self._reply.complete:

@@ -167,6 +167,13 @@ async def test_replicas_come_are_kept_while_ray_is_away_and_go(ask: Ask) -> None
     assert peer.received[0].path == "/pools/pocket-dense/v1/chat/completions"
 
 
+async def test_ray_does_not_see_the_pools_token(ask: Ask) -> None:
+    ray = Ray(answer({}))
+    async with serving(ray) as dashboard, gateway(sources=[RaySource([DENSE], dashboard)]):
+        pass
+    assert "authorization" not in ray.asked[0]
+
+
 async def test_a_replica_that_failed_is_left_out_until_it_answers_again(ask: Ask) -> None:
     bad = Peer([peers.refused("boom", 500)], healthy=False)
     good = Peer([peers.said()])
