@@ -68,7 +68,8 @@ def chat(url: str, token: str, **changes: Any) -> tuple[HTTPResponse, bytes]:
         "model": urlsplit(url).path.split("/")[2],
         "messages": [{"role": "user", "content": "4812 + 977 + 60551"}],
         "max_tokens": 40,
-        "temperature": 0,
+        "temperature": 1.0,
+        "seed": 1,
     }
     return ask(f"{url}/v1/chat/completions", token, method="POST", body=body | changes)
 
