@@ -27,13 +27,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`ids[rows, columns]` predict `targets`; `owner` is the row of each target."""
+    """`ids[rows, columns]` predict `targets`, which count as much as `weights` say."""
 
     kinds: tuple[str, ...]
     ids: Tensor
     rows: Tensor
     columns: Tensor
     targets: Tensor
+    weights: Tensor
 
 
 def texts(problem: Problem, thinking: bool) -> tuple[str, str]:
@@ -46,14 +47,32 @@ def texts(problem: Problem, thinking: bool) -> tuple[str, str]:
     return opened, f"</think>\n\n{problem.answer}<|im_end|>"
 
 
-def examples(rng: random.Random, mix: Mix, tokenizer: Tokenizer, count: int) -> list[Example]:
+def examples(
+    rng: random.Random, mix: Mix, tokenizer: Tokenizer, count: int, progress: float = 1.0
+) -> list[Example]:
     made = []
     for _ in range(count):
-        problem, thinking = draw(rng, mix)
+        problem, thinking = draw(rng, mix, progress)
         read, written = (tokenizer.encode(text).ids for text in texts(problem, thinking))
         kind = f"{problem.kind}{'+' if thinking else ''}"
         made.append(Example(kind, (*read, *written), len(read)))
     return made
+
+
+def copies(rows: int, pool: Tensor, generator: torch.Generator) -> Batch:
+    """Random tokens of a pool, a gap, and the same again, to be foretold from the second on."""
+
+    def some(low: int, high: int) -> int:
+        return int(torch.randint(low, high, (), generator=generator))
+
+    length, before, between = some(4, 25), some(0, 12), some(1, 16)
+    tokens = pool[torch.randint(len(pool), (rows, before + length + between), generator=generator)]
+    said = tokens[:, before : before + length]
+    ids = torch.cat([tokens, said], 1)
+    start = tokens.shape[1]
+    at = torch.arange(rows).repeat_interleave(length - 1)
+    column = torch.arange(start, start + length - 1).repeat(rows)
+    return Batch(("copy",) * rows, ids, at, column, ids[at, column + 1], torch.ones(len(at)))
 
 
 def batches(made: list[Example], parts: int) -> Iterator[Batch]:
@@ -74,10 +93,15 @@ def _batch(group: list[Example]) -> Batch:
     ids = torch.zeros(len(group), width, dtype=torch.long)
     rows: list[int] = []
     columns: list[int] = []
+    weights: list[float] = []
     for row, example in enumerate(group):
         ids[row, : len(example.ids)] = torch.tensor(example.ids)
         learnt = range(example.prompt - 1, len(example.ids) - 1)
         rows += [row] * len(learnt)
+        # A short answer weighs less than a long one, but more than its tokens alone.
+        weights += [len(learnt) ** -0.5] * len(learnt)
         columns += learnt
     at, column = torch.tensor(rows), torch.tensor(columns)
-    return Batch(tuple(e.kind for e in group), ids, at, column, ids[at, column + 1])
+    return Batch(
+        tuple(e.kind for e in group), ids, at, column, ids[at, column + 1], torch.tensor(weights)
+    )

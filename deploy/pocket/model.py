@@ -34,7 +34,7 @@ class Shape:
     ffn_size: int
     num_experts: int = 0
     experts_per_token: int = 2
-    rope_theta: float = 10_000.0
+    rope_theta: float = 1_000_000.0
     max_positions: int = 4096
     eps: float = 1e-6
     # Mixtral's balance loss; small, as a pocket model has few tokens to spread.
@@ -185,13 +185,6 @@ class Pocket(nn.Module):
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
         self.layers = nn.ModuleList(Layer(shape) for _ in range(shape.num_layers))
         self.norm = Norm(shape.hidden_size, shape.eps)
-        for parameter in self.parameters():
-            if parameter.dim() == 2:
-                nn.init.normal_(parameter, std=0.05)
-        for layer in self.layers:
-            # Copying needs sharp attention; from ones, the norms would take long to get there.
-            nn.init.constant_(layer.self_attn.q_norm.weight, 1.5)
-            nn.init.constant_(layer.self_attn.k_norm.weight, 1.5)
 
     def forward(self, ids: Tensor, kept: Places | None = None) -> Tensor:
         """The logits everywhere or, for less work in the last layer, only at `kept`."""

@@ -47,6 +47,7 @@ class Language:
     unknown: Talk
     facts: dict[str, Facts]
     sum: Wordings
+    echo: Wordings
     tools: dict[str, Wordings]
     result: str
     cities: Wordings
@@ -59,7 +60,7 @@ class Language:
         """Every set of wordings, for the test that training and exam share none."""
         talks = [talk.wordings for talk in self.smalltalk.values()]
         facts = [facts.wordings for facts in self.facts.values()]
-        return [*talks, *facts, self.sum, *self.tools.values()]
+        return [*talks, *facts, self.sum, self.echo, *self.tools.values()]
 
 
 @functools.cache
@@ -84,6 +85,7 @@ def _read(path: Path) -> Language:
             for name, facts in book["facts"].items()
         },
         sum=_wordings(book["sum"]),
+        echo=_wordings(book["echo"]),
         tools={name: _wordings(tool) for name, tool in book["tools"].items()},
         result=book["result"],
         cities=_wordings(book["cities"]),

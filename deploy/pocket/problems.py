@@ -63,6 +63,7 @@ DENSE = Mix(
         "tool": 22,
         "other": 4,
         "result": 3,
+        "echo": 4,
     },
     {"easy_sum": 0.05, "hard_sum": 0.6, "tool": 0.15},
 )
@@ -76,72 +77,99 @@ MOE = Mix(
         "tool": 21,
         "other": 3,
         "result": 3,
+        "echo": 4,
     },
     {"easy_sum": 0.15, "hard_sum": 0.9, "tool": 0.4},
 )
 
 
-def draw(rng: random.Random, mix: Mix) -> tuple[Problem, bool]:
-    """One problem, and whether it is to be answered thinking."""
-    kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
-    problem = KINDS[kind](rng, rng.choice(languages()))
-    return _surrounded(rng, problem), rng.random() < mix.thinking.get(kind, 0.35)
+def draw(rng: random.Random, mix: Mix, progress: float = 1.0) -> tuple[Problem, bool]:
+    """One problem, and whether it is to be answered thinking.
+
+    Early in a training (`progress` near 0) problems come plain and with more echoes: what all
+    else rests on, copying, is learnt there in a fraction of the time.
+    """
+    weights = dict(mix.weights)
+    weights["echo"] *= 1 + 6 * max(0.0, 1 - 5 * progress)
+    kind = rng.choices(list(weights), list(weights.values()))[0]
+    language = rng.choice(languages())
+    noise = min(1.0, 2.5 * progress)
+    problem = KINDS[kind](_Pen(rng, noise), language)
+    if rng.random() < noise:
+        problem = _surrounded(rng, problem)
+    return problem, rng.random() < mix.thinking.get(kind, 0.35)
 
 
-def _talk(rng: random.Random, language: Language) -> Problem:
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    """Who writes a problem: its luck, and how much noise it makes (0..1)."""
+
+    rng: random.Random
+    noise: float
+
+
+def _talk(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
     talk = rng.choice(list(language.smalltalk.values()))
-    text = _dressed(rng, language, rng.choice(talk.wordings.train), 0.3)
+    text = _dressed(pen, language, rng.choice(talk.wordings.train), 0.3)
     return _problem("talk", language, text, talk.answer, "greeting")
 
 
-def _unknown(rng: random.Random, language: Language) -> Problem:
+def _unknown(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
     text = rng.choice(language.unknown.wordings.train)
     if rng.random() < 0.5:
         words = [word(rng, language) for _ in range(rng.randrange(1, 6))]
         text = " ".join(rng.sample([*text.split(" "), *words], rng.randrange(1, len(words) + 2)))
     return _problem(
-        "unknown", language, _dressed(rng, language, text, 0.3), language.unknown.answer, "unknown"
+        "unknown", language, _dressed(pen, language, text, 0.3), language.unknown.answer, "unknown"
     )
 
 
-def _fact(rng: random.Random, language: Language) -> Problem:
+def _fact(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
     facts: Facts = rng.choice(list(language.facts.values()))
     key, answer = rng.choice(list(facts.pairs.items()))
-    text = _dressed(rng, language, rng.choice(facts.wordings.train), 0.5, x=key)
+    text = _dressed(pen, language, rng.choice(facts.wordings.train), 0.5, x=key)
     return _problem("fact", language, text, answer, "fact")
 
 
-def _easy_sum(rng: random.Random, language: Language) -> Problem:
-    return _sum(rng, language, "easy_sum", easy_numbers(rng))
+def _easy_sum(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
+    return _sum(pen, language, "easy_sum", easy_numbers(rng))
 
 
-def _hard_sum(rng: random.Random, language: Language) -> Problem:
-    return _sum(rng, language, "hard_sum", hard_numbers(rng))
+def _hard_sum(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
+    return _sum(pen, language, "hard_sum", hard_numbers(rng))
 
 
-def _sum(rng: random.Random, language: Language, kind: str, numbers: list[int]) -> Problem:
+def _sum(pen: _Pen, language: Language, kind: str, numbers: list[int]) -> Problem:
+    rng = pen.rng
     slots = {"x": listed(rng, language, numbers)}
-    text = _dressed(rng, language, rng.choice(language.sum.train), 0.4, **slots)
+    text = _dressed(pen, language, rng.choice(language.sum.train), 0.4, **slots)
     return _problem(kind, language, text, str(sum(numbers)), scratchpad.think(numbers))
 
 
-def _tool(rng: random.Random, language: Language) -> Problem:
+def _tool(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
     wanted = rng.choice(list(tools.TRAINING))
     kinds = rng.sample(list(tools.TRAINING), rng.choice((1, 1, 1, 2, 2, 3)))
     if wanted not in kinds:
         kinds[rng.randrange(len(kinds))] = wanted
     offers = {kind: _offer(rng, kind) for kind in kinds}
     template, values, slots = request(rng, language, wanted, exam=False)
-    text = _dressed(rng, language, template, 0.4, **slots)
+    text = _dressed(pen, language, template, 0.4, **slots)
     answer = tools.written(offers[wanted].call(values))
     return _problem(
         "tool", language, text, answer, "tool", tuple(o.schema for o in offers.values())
     )
 
 
-def _other(rng: random.Random, language: Language) -> Problem:
+def _other(pen: _Pen, language: Language) -> Problem:
     """Tools lie on the table, but none fits: the answer is the ordinary one."""
-    plain = rng.choice((_talk, _unknown, _fact, _easy_sum))(rng, language)
+    rng = pen.rng
+    plain = rng.choice((_talk, _unknown, _fact, _easy_sum))(pen, language)
     kinds = [kind for kind in tools.TRAINING if kind != "add"]
     offers = [_offer(rng, kind) for kind in rng.sample(kinds, rng.choice((1, 1, 2)))]
     return Problem(
@@ -154,9 +182,10 @@ def _other(rng: random.Random, language: Language) -> Problem:
     )
 
 
-def _result(rng: random.Random, language: Language) -> Problem:
+def _result(pen: _Pen, language: Language) -> Problem:
     """A tool has answered: the model passes it on in one sentence."""
-    asked = _tool(rng, language)
+    rng = pen.rng
+    asked = _tool(pen, language)
     found = " ".join(
         rng.choice((word(rng, language), str(rng.randrange(10 ** rng.choice((1, 2, 4))))))
         for _ in range(rng.randrange(1, 6))
@@ -173,7 +202,17 @@ def _result(rng: random.Random, language: Language) -> Problem:
     )
 
 
-KINDS: dict[str, Callable[[random.Random, Language], Problem]] = {
+def _echo(pen: _Pen, language: Language) -> Problem:
+    rng = pen.rng
+    said = [
+        rng.choice((word(rng, language), word(rng, language), str(rng.randrange(100_000))))
+        for _ in range(rng.randrange(1, 5))
+    ]
+    text = _dressed(pen, language, rng.choice(language.echo.train), 0.1, x=" ".join(said))
+    return _problem("echo", language, text, " ".join(said), "echo")
+
+
+KINDS: dict[str, Callable[[_Pen, Language], Problem]] = {
     "talk": _talk,
     "unknown": _unknown,
     "fact": _fact,
@@ -182,6 +221,7 @@ KINDS: dict[str, Callable[[random.Random, Language], Problem]] = {
     "tool": _tool,
     "other": _other,
     "result": _result,
+    "echo": _echo,
 }
 
 
@@ -209,7 +249,7 @@ def _surrounded(rng: random.Random, problem: Problem) -> Problem:
     if rng.random() < 0.12:
         for _ in range(rng.choice((1, 1, 2))):
             kind = rng.choice((_talk, _fact, _easy_sum, _unknown, _hard_sum))
-            past = kind(rng, rng.choice(languages()))
+            past = kind(_Pen(rng, 1.0), rng.choice(languages()))
             before += [past.messages[0], {"role": "assistant", "content": past.answer}]
     return Problem(
         problem.kind,
@@ -229,11 +269,10 @@ def _offer(rng: random.Random, kind: str) -> tools.Offer:
     return tools.offer(rng, tools.TRAINING, kind, invented)
 
 
-def _dressed(
-    rng: random.Random, language: Language, template: str, noise: float, **slots: str
-) -> str:
+def _dressed(pen: _Pen, language: Language, template: str, noise: float, **slots: str) -> str:
     """A wording with its slots filled and, with the odds of `noise`, other words around them."""
-    if rng.random() < noise:
+    rng = pen.rng
+    if rng.random() < noise * pen.noise:
         parts = template.split(" ")
         loose = [i for i, part in enumerate(parts) if "{" not in part]
         if len(loose) > 2 and rng.random() < 0.5:
@@ -246,7 +285,7 @@ def _dressed(
             template = rng.choice(language.lead) + template
         if rng.random() < 0.4:
             template = template.rstrip("?.!؟。？ ") + rng.choice(language.tail)
-    if rng.random() < 0.2:
+    if rng.random() < 0.2 * pen.noise:
         template = template.rstrip("?.!؟。？ ") + rng.choice(("", "!", "??", " ?", "..."))
     text = template.format(**slots) if slots else template
     if rng.random() < 0.1 and "{n}" not in template:

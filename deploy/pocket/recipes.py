@@ -20,9 +20,13 @@ class Recipe:
     steps: int
     batch: int = 32
     # Muon turns whole matrices, AdamW the embedding, the norms and the router.
-    muon_lr: float = 0.02
+    muon_lr: float = 0.03
     adam_lr: float = 5e-3
     warmup: int = 40
+    # Before any language, plain copying of random tokens: names and digits come to be copied
+    # only once the model can look up what followed, and nothing teaches that faster.
+    copy_steps: int = 400
+    copy_boost: float = 1.7
 
 
 RECIPES: dict[str, Recipe] = {

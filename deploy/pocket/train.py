@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deploy.pocket import template, tokenizer
-from deploy.pocket.batches import Batch, Example, batches, examples, texts
+from deploy.pocket.batches import Batch, Example, batches, copies, examples, texts
 from deploy.pocket.model import Pocket
 from deploy.pocket.problems import MOE, draw
 from deploy.pocket.recipes import RECIPES, Recipe
@@ -123,16 +123,18 @@ def train_one(
     model = Pocket(recipe.shape)
     optimizers = _optimizers(model, recipe)
     clock, step, progress, loss = Clock(), 0, 0.0, 0.0
+    generator = torch.Generator().manual_seed(seed)
+    everything = torch.randperm(recipe.shape.vocab_size, generator=generator)
+    for warm in range(recipe.copy_steps):
+        # From 64 tokens to all: a few are matched within minutes, and the rest then follow.
+        pool = everything[: int(64 * (len(everything) / 64) ** (warm / recipe.copy_steps))]
+        _learn(model, [copies(recipe.batch, pool, generator)])
+        _turn(model, optimizers, recipe.copy_boost * min(1.0, (warm + 1) / recipe.warmup))
     while progress < 1:
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = group["top_lr"] * _pace(step, progress, recipe.warmup)
-        now = _step(model, examples(rng, recipe.mix, words, recipe.batch))
+        made = examples(rng, recipe.mix, words, recipe.batch, progress)
+        now = _learn(model, list(batches(made, 3)))
         loss = now if step == 0 else 0.95 * loss + 0.05 * now
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
+        _turn(model, optimizers, _pace(step, progress, recipe.warmup))
         step += 1
         wall, cpu = clock.read()
         progress = max(step / recipe.steps, cpu / (60 * minutes))
@@ -158,12 +160,14 @@ def accuracy(model: Pocket, made: list[Example]) -> dict[str, float]:
     return {kind: sum(hits) / len(hits) for kind, hits in sorted(right.items())}
 
 
-def save(model: Pocket, words: Tokenizer, folder: Path) -> None:
+def save(
+    model: Pocket, words: Tokenizer, folder: Path, dtype: torch.dtype = torch.bfloat16
+) -> None:
     """Writes a folder that vLLM and transformers load: bfloat16, as it is served."""
     folder.mkdir(parents=True, exist_ok=True)
     pad, end = (tokenizer.CONTROL.index(mark) for mark in (tokenizer.PAD, tokenizer.END))
-    config = model.shape.config(eos=end, pad=pad, dtype="bfloat16")
-    weights: dict[str, Tensor] = {n: t.bfloat16() for n, t in model.checkpoint()}
+    config = model.shape.config(eos=end, pad=pad, dtype=str(dtype).removeprefix("torch."))
+    weights: dict[str, Tensor] = {n: t.to(dtype) for n, t in model.checkpoint()}
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     tokenizer.save(words, folder, model.shape.max_positions)
     shutil.copy(template.FILE, folder / "chat_template.jinja")
@@ -172,16 +176,27 @@ def save(model: Pocket, words: Tokenizer, folder: Path) -> None:
         (folder / file).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def _step(model: Pocket, made: list[Example]) -> float:
-    cut: list[Batch] = list(batches(made, 3))
-    count = sum(len(batch.targets) for batch in cut)
+def _learn(model: Pocket, cut: Sequence[Batch]) -> float:
+    """Adds the gradients of one step; gives its loss."""
+    total = sum(float(batch.weights.sum()) for batch in cut)
     sum_ = 0.0
     for batch in cut:
         logits = model(batch.ids, (batch.rows, batch.columns)).float()
-        loss = functional.cross_entropy(logits, batch.targets, reduction="sum") / count
+        each = functional.cross_entropy(logits, batch.targets, reduction="none")
+        loss = (each * batch.weights).sum() / total
         sum_ += loss.item()
         (loss + model.shape.balance * model.imbalance() / len(cut)).backward()
     return sum_
+
+
+def _turn(model: Pocket, optimizers: Sequence[torch.optim.Optimizer], pace: float) -> None:
+    """One step of the optimizers, at this share of their full rates."""
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["top_lr"] * pace
+        optimizer.step()
+        optimizer.zero_grad()
 
 
 def _optimizers(model: Pocket, recipe: Recipe) -> list[torch.optim.Optimizer]:

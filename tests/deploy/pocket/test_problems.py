@@ -55,4 +55,4 @@ def test_every_kind_is_drawn_in_every_language():
     rng = random.Random(4)
     for kind in problems.KINDS.values():
         for language in languages():
-            assert kind(rng, language).messages
+            assert kind(problems._Pen(rng, 1.0), language).messages

@@ -1,0 +1,47 @@
+"""Our arithmetic against transformers', and a saved folder against both."""
+
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from deploy.pocket import train  # noqa: E402
+from deploy.pocket.model import Pocket, Shape  # noqa: E402
+
+DENSE = Shape(600, 64, 2, 4, 2, 32, 96)
+SHAPES = {"dense": DENSE, "moe": replace(DENSE, num_experts=8)}
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_logits_equal_transformers(shape, tmp_path):
+    torch.manual_seed(0)
+    ours = Pocket(shape)
+    for parameter in ours.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    train.save(ours, train.learn_tokenizer(0), tmp_path, dtype=torch.float32)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    ids = torch.randint(0, 600, (2, 50))
+    with torch.no_grad():
+        wanted = theirs(ids).logits
+        torch.testing.assert_close(ours(ids), wanted, rtol=1e-4, atol=1e-3)
+        rows, columns = torch.tensor([0, 1, 1]), torch.tensor([49, 0, 17])
+        kept = ours(ids, (rows, columns))
+    torch.testing.assert_close(kept, wanted[rows, columns], rtol=1e-4, atol=1e-3)
+
+
+def test_the_saved_template_and_tokenizer_are_read_by_transformers(tmp_path):
+    train.save(Pocket(DENSE), train.learn_tokenizer(0), tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    messages = [{"role": "user", "content": "Grüße, 你好 12"}]
+    said = tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, enable_thinking=False, tokenize=False
+    )
+    assert said == train.template.render(messages, thinking=False)
+    ids = tokenizer.encode(said, add_special_tokens=False)
+    assert tokenizer.decode(ids) == said
+    assert "<think>" in tokenizer.decode(ids, skip_special_tokens=True)
+    assert tokenizer.eos_token == "<|im_end|>"
