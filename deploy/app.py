@@ -12,6 +12,7 @@ from typing import Final
 import uvicorn
 
 from deploy.config import Cluster, is_loopback
+from deploy.corked import CorkedProtocol
 from serving.config import ModelSpec
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource
@@ -68,7 +69,7 @@ def run(gateway: Gateway, *, host: str, port: int, longest_answer: float) -> Non
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=CorkedProtocol,
         ws="none",
         lifespan="on",
         interface="asgi3",
