@@ -70,6 +70,10 @@ class LocalService:
         self.ray.start(self._ray_env, cpus=_ray_cpus(self.pools))
         self.gateway.start(now)
 
+    def restart_ray(self) -> None:
+        self.ray.end()
+        self.ray.start(self._ray_env, cpus=_ray_cpus(self.pools))
+
     def deploy(self) -> bool:
         """Whether Ray is there and has taken the pools."""
         config = serve_config(

@@ -14,6 +14,9 @@ from deploy.local.service import LocalService
 from deploy.local.state import StateFolder
 
 TICK_S: Final = 0.5
+RAY_ATTEMPTS: Final = 2
+RAY_LIMIT_S: Final = 180.0
+"""Quiet, it takes five to ten seconds."""
 QUESTION: Final = '{"model": "auto", "messages": [{"role": "user", "content": "What is 12 + 7?"}]}'
 
 
@@ -54,13 +57,33 @@ class Supervisor:
         self._report.say(f"starting; Ray's logs: {self._service.ray.logs}")
         self._service.start(time.monotonic())
         self._state.save(self._service.as_running("starting"))
-        while not self._stop.is_set() and not self._service.deploy():
-            self._check()
-            self._stop.wait(TICK_S)
+        self._await_ray()
         while not self._stop.is_set() and not self._check():
             self._stop.wait(TICK_S)
         if not self._stop.is_set():
             self._announce()
+
+    def _await_ray(self) -> None:
+        """Returns when it has taken the pools. On a very busy machine Ray's processes give each
+        other up while they start: the next time their files are in memory."""
+        for _ in range(RAY_ATTEMPTS - 1):
+            if self._ray_comes():
+                return
+            self._report.say(f"Ray did not start, see {self._service.ray.log}; trying once more")
+            self._service.restart_ray()
+            self._state.save(self._service.as_running("starting"))
+        if not self._ray_comes():
+            raise StartFailed(self._service.failure([]) or "Ray's REST API does not answer")
+
+    def _ray_comes(self) -> bool:
+        """Also when we are told to stop: whoever waits must look."""
+        deadline = time.monotonic() + RAY_LIMIT_S
+        while not self._stop.is_set() and not self._service.deploy():
+            self._report.pools(self._service.statuses())
+            if self._service.ray.exit_code is not None or time.monotonic() > deadline:
+                return False
+            self._stop.wait(TICK_S)
+        return True
 
     def _check(self) -> bool:
         """Shows how things are, and says whether all is ready."""
