@@ -128,8 +128,9 @@ async def test_a_body_without_a_length_is_measured_as_it_comes(
     client: aiohttp.ClientSession,
 ) -> None:
     async def endless() -> Any:
-        for _ in range(100):
+        for _ in range(20):
             yield b"x" * 1000
+        await asyncio.sleep(60)
 
     headers = {"content-type": "application/json"}
     async with (
@@ -175,6 +176,15 @@ async def test_one_request_too_many_is_429_and_the_next_is_taken(ask: Ask) -> No
     assert third.status == 200
     assert observer.now == 0
     assert [record.outcome for record in observer.finished] == ["rejected", "ok", "ok"]
+
+
+async def test_an_answer_that_is_over_burdens_its_replica_no_more(ask: Ask) -> None:
+    first, second = Peer([peers.said()]), Peer([peers.said()])
+    async with serving(first) as one, serving(second) as two, gateway(one, two) as url:
+        await ask(url, messages=[{"role": "user", "content": "long " * 10_000}])
+        for _ in range(6):
+            await ask(url)
+    assert {len(first.received), len(second.received)} == {3, 4}
 
 
 async def test_a_replica_that_says_it_is_busy_with_others_yields(ask: Ask) -> None:

@@ -158,6 +158,20 @@ async def test_after_content_a_failure_is_an_event_and_nothing_is_tried_again(
     assert (record.outcome, record.error_code) == (Outcome.ENGINE_ERROR, "engine_failed")
 
 
+async def test_a_replica_does_not_send_us_elsewhere(ask: Ask) -> None:
+    elsewhere = Peer([peers.said()])
+    async with serving(elsewhere) as other:
+
+        async def redirect(send: peers.Send) -> None:
+            headers = [(b"location", other.encode()), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 307, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+        async with serving(Peer([redirect])) as replica, gateway(replica) as url:
+            assert (await ask(url)).status == 502
+    assert elsewhere.received == []
+
+
 async def test_what_the_engine_refuses_is_told_and_not_tried_again(ask: Ask) -> None:
     peer = Peer([peers.refused("bad grammar", 400, "structured_outputs")])
     async with serving(peer) as replica, gateway(replica) as url:
