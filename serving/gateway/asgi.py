@@ -76,11 +76,9 @@ class Request:
     async def _read(self, limit: int) -> bytes:
         message = await self.receive()
         body: bytes = message.get("body", b"")
-        while message.get("more_body", False):
+        while message.get("more_body", False) and len(body) <= limit:
             message = await self.receive()
             body += message.get("body", b"")
-            if len(body) > limit:
-                break
         if message["type"] == "http.disconnect":
             msg = "the client hung up before its request was read"
             raise ClientGone(msg)
