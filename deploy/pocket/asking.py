@@ -63,6 +63,13 @@ def word(rng: random.Random, language: Language) -> str:
     return "".join(rng.choice(parts) for _ in range(rng.choice((2, 2, 3, 3, 4))))
 
 
+def spoken(rng: random.Random, language: Language) -> str:
+    """A word of the language, one that training wordings use, or a made-up one."""
+    if rng.random() < 0.4:
+        return word(rng, language)
+    return rng.choice(_words(language.wordings_text()))
+
+
 def _number(rng: random.Random) -> str:
     """An order's number, with letters before it or not."""
     digits = "".join(rng.choices("0123456789", k=rng.choice((3, 4, 5, 6))))
@@ -72,13 +79,18 @@ def _number(rng: random.Random) -> str:
 
 
 def _city(rng: random.Random, language: Language, *, exam: bool) -> str:
-    if rng.random() < 0.5:
+    if rng.random() < (0.5 if exam else 0.3):
         return rng.choice(language.cities.exam if exam else language.cities.train)
     return " ".join(word(rng, language).capitalize() for _ in range(rng.choice((1, 1, 1, 2))))
 
 
 def _code(rng: random.Random, length: int) -> str:
     return "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", k=length))
+
+
+@functools.cache
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(sorted({part for part in text.split() if "{" not in part}))
 
 
 @functools.cache

@@ -59,22 +59,6 @@ def examples(
     return made
 
 
-def copies(rows: int, pool: Tensor, generator: torch.Generator) -> Batch:
-    """Random tokens of a pool, a gap, and the same again, to be foretold from the second on."""
-
-    def some(low: int, high: int) -> int:
-        return int(torch.randint(low, high, (), generator=generator))
-
-    length, before, between = some(4, 25), some(0, 12), some(1, 16)
-    tokens = pool[torch.randint(len(pool), (rows, before + length + between), generator=generator)]
-    said = tokens[:, before : before + length]
-    ids = torch.cat([tokens, said], 1)
-    start = tokens.shape[1]
-    at = torch.arange(rows).repeat_interleave(length - 1)
-    column = torch.arange(start, start + length - 1).repeat(rows)
-    return Batch(("copy",) * rows, ids, at, column, ids[at, column + 1], torch.ones(len(at)))
-
-
 def batches(made: list[Example], parts: int) -> Iterator[Batch]:
     """The examples by length, in about `parts` batches of about as many tokens each."""
     ordered = sorted(made, key=lambda example: len(example.ids))

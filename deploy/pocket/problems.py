@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.pocket import scratchpad, tools
-from deploy.pocket.asking import easy_numbers, hard_numbers, listed, request, word
+from deploy.pocket.asking import easy_numbers, hard_numbers, listed, request, spoken, word
 from deploy.pocket.phrasebook import Facts, Language, languages
 
 Message = dict[str, Any]
@@ -31,6 +31,7 @@ SYSTEMS = (
     "あなたは役に立つアシスタントです。",
     "أنت مساعد مفيد.",
 )
+LATIN = ("de", "en", "es", "fr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ DENSE = Mix(
         "talk": 9,
         "unknown": 5,
         "fact": 20,
-        "easy_sum": 36,
+        "easy_sum": 70,
         "hard_sum": 4,
         "tool": 22,
         "other": 4,
@@ -72,7 +73,7 @@ MOE = Mix(
         "talk": 7,
         "unknown": 4,
         "fact": 16,
-        "easy_sum": 26,
+        "easy_sum": 48,
         "hard_sum": 20,
         "tool": 21,
         "other": 3,
@@ -86,12 +87,10 @@ MOE = Mix(
 def draw(rng: random.Random, mix: Mix, progress: float = 1.0) -> tuple[Problem, bool]:
     """One problem, and whether it is to be answered thinking.
 
-    Early in a training (`progress` near 0) problems come plain and with more echoes: what all
-    else rests on, copying, is learnt there in a fraction of the time.
+    Early in a training (`progress` near 0) problems come plain: what they ask for is learnt
+    there in a fraction of the time, and holds when the noise comes.
     """
-    weights = dict(mix.weights)
-    weights["echo"] *= 1 + 6 * max(0.0, 1 - 5 * progress)
-    kind = rng.choices(list(weights), list(weights.values()))[0]
+    kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
     language = rng.choice(languages())
     noise = min(1.0, 2.5 * progress)
     problem = KINDS[kind](_Pen(rng, noise), language)
@@ -130,7 +129,7 @@ def _fact(pen: _Pen, language: Language) -> Problem:
     rng = pen.rng
     facts: Facts = rng.choice(list(language.facts.values()))
     key, answer = rng.choice(list(facts.pairs.items()))
-    text = _dressed(pen, language, rng.choice(facts.wordings.train), 0.5, x=key)
+    text = _dressed(pen, language, rng.choice(facts.wordings.train), 0.6, key=True, x=key)
     return _problem("fact", language, text, answer, "fact")
 
 
@@ -146,8 +145,8 @@ def _hard_sum(pen: _Pen, language: Language) -> Problem:
 
 def _sum(pen: _Pen, language: Language, kind: str, numbers: list[int]) -> Problem:
     rng = pen.rng
-    slots = {"x": listed(rng, language, numbers)}
-    text = _dressed(pen, language, rng.choice(language.sum.train), 0.4, **slots)
+    template, said = rng.choice(language.sum.train), listed(rng, language, numbers)
+    text = _dressed(pen, language, template, 0.6, key=True, x=said)
     return _problem(kind, language, text, str(sum(numbers)), scratchpad.think(numbers))
 
 
@@ -159,7 +158,7 @@ def _tool(pen: _Pen, language: Language) -> Problem:
         kinds[rng.randrange(len(kinds))] = wanted
     offers = {kind: _offer(rng, kind) for kind in kinds}
     template, values, slots = request(rng, language, wanted, exam=False)
-    text = _dressed(pen, language, template, 0.4, **slots)
+    text = _dressed(pen, language, template, 0.4, key=False, **slots)
     answer = tools.written(offers[wanted].call(values))
     return _problem(
         "tool", language, text, answer, "tool", tuple(o.schema for o in offers.values())
@@ -262,24 +261,39 @@ def _surrounded(rng: random.Random, problem: Problem) -> Problem:
 
 
 def _offer(rng: random.Random, kind: str) -> tools.Offer:
-    invented = ""
-    if rng.random() < 0.35:
-        english = next(language for language in languages() if language.code == "en")
-        invented = "_".join(word(rng, english).lower() for _ in range(rng.choice((1, 2))))
+    """A tool on offer, more often than not under a made-up name: names are to be read."""
+
+    def invented() -> str:
+        if rng.random() < 0.35:
+            return ""
+        language = rng.choice([spoken for spoken in languages() if spoken.code in LATIN])
+        parts = [word(rng, language).lower() for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+        return "_".join(parts)
+
     return tools.offer(rng, tools.TRAINING, kind, invented)
 
 
-def _dressed(pen: _Pen, language: Language, template: str, noise: float, **slots: str) -> str:
+def _dressed(
+    pen: _Pen,
+    language: Language,
+    template: str,
+    noise: float,
+    *,
+    key: bool = False,
+    **slots: str,
+) -> str:
     """A wording with its slots filled and, with the odds of `noise`, other words around them."""
     rng = pen.rng
     if rng.random() < noise * pen.noise:
         parts = template.split(" ")
         loose = [i for i, part in enumerate(parts) if "{" not in part]
-        if len(loose) > 2 and rng.random() < 0.5:
-            at = rng.choice(loose)
-            parts[at] = rng.choice((word(rng, language), ""))
-        if len(parts) > 1 and rng.random() < 0.3:
-            parts.insert(rng.randrange(len(parts) + 1), word(rng, language))
+        # `key`: the slots alone say what is asked, so any word around them may be another.
+        changed = loose if key else loose[:1] if len(loose) > 2 else []
+        for at in changed:
+            if rng.random() < 0.5:
+                parts[at] = rng.choice((spoken(rng, language), spoken(rng, language), ""))
+        for _ in range(rng.choice((0, 0, 1, 2, 3) if key else (0, 0, 0, 1))):
+            parts.insert(rng.randrange(len(parts) + 1), spoken(rng, language))
         template = " ".join(part for part in parts if part)
         if rng.random() < 0.5:
             template = rng.choice(language.lead) + template

@@ -18,18 +18,14 @@ class Recipe:
     shape: Shape
     mix: Mix
     steps: int
-    batch: int = 32
+    batch: int = 42
     # Muon turns whole matrices, AdamW the embedding, the norms and the router.
-    muon_lr: float = 0.03
+    muon_lr: float = 0.02
     adam_lr: float = 5e-3
     warmup: int = 40
-    # Before any language, plain copying of random tokens: names and digits come to be copied
-    # only once the model can look up what followed, and nothing teaches that faster.
-    copy_steps: int = 400
-    copy_boost: float = 1.7
 
 
 RECIPES: dict[str, Recipe] = {
-    "pocket-dense": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 256), DENSE, steps=6000),
-    "pocket-moe": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 128, num_experts=8), MOE, steps=4000),
+    "pocket-dense": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 256), DENSE, steps=6500),
+    "pocket-moe": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 128, num_experts=8), MOE, steps=3200),
 }

@@ -7,7 +7,7 @@ with made-up ones, so that a model copies what is offered instead of knowing it 
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,11 +151,18 @@ class Offer:
         return {"name": self.name, "arguments": dict(zip(self.parameters, values, strict=True))}
 
 
-def offer(rng: random.Random, kinds: dict[str, Kind], kind: str, invented: str = "") -> Offer:
-    """A tool of this kind; `invented` (a made-up word) replaces its name when given."""
+def offer(
+    rng: random.Random,
+    kinds: dict[str, Kind],
+    kind: str,
+    invented: Callable[[], str] = lambda: "",
+) -> Offer:
+    """A tool of this kind; what `invented` makes up replaces a name, unless it is empty."""
     made = kinds[kind]
-    name = invented or rng.choice(made.names)
-    parameters = rng.choice(made.parameters)
+    name = invented() or rng.choice(made.names)
+    parameters = tuple(invented() or known for known in rng.choice(made.parameters))
+    if len(set(parameters)) < len(parameters):
+        parameters = made.parameters[0]
     properties: dict[str, Any] = {}
     for parameter, type_ in zip(parameters, made.types, strict=True):
         properties[parameter] = {"type": type_}

@@ -24,8 +24,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 
-from deploy.pocket import template, tokenizer
-from deploy.pocket.batches import Batch, Example, batches, copies, examples, texts
+from deploy.pocket import start, template, tokenizer
+from deploy.pocket.batches import Batch, Example, batches, examples, texts
 from deploy.pocket.model import Pocket
 from deploy.pocket.problems import MOE, draw
 from deploy.pocket.recipes import RECIPES, Recipe
@@ -121,15 +121,9 @@ def train_one(
     rng = random.Random(f"{name} {seed}")
     held_out = examples(random.Random(f"held out {seed}"), recipe.mix, words, 400)
     model = Pocket(recipe.shape)
+    start.begin(model)
     optimizers = _optimizers(model, recipe)
     clock, step, progress, loss = Clock(), 0, 0.0, 0.0
-    generator = torch.Generator().manual_seed(seed)
-    everything = torch.randperm(recipe.shape.vocab_size, generator=generator)
-    for warm in range(recipe.copy_steps):
-        # From 64 tokens to all: a few are matched within minutes, and the rest then follow.
-        pool = everything[: int(64 * (len(everything) / 64) ** (warm / recipe.copy_steps))]
-        _learn(model, [copies(recipe.batch, pool, generator)])
-        _turn(model, optimizers, recipe.copy_boost * min(1.0, (warm + 1) / recipe.warmup))
     while progress < 1:
         made = examples(rng, recipe.mix, words, recipe.batch, progress)
         now = _learn(model, list(batches(made, 3)))

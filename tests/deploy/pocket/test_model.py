@@ -7,8 +7,9 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from deploy.pocket import train  # noqa: E402
+from deploy.pocket import start, train  # noqa: E402
 from deploy.pocket.model import Pocket, Shape  # noqa: E402
+from deploy.pocket.recipes import RECIPES  # noqa: E402
 
 DENSE = Shape(600, 64, 2, 4, 2, 32, 96)
 SHAPES = {"dense": DENSE, "moe": replace(DENSE, num_experts=8)}
@@ -45,3 +46,26 @@ def test_the_saved_template_and_tokenizer_are_read_by_transformers(tmp_path):
     assert tokenizer.decode(ids) == said
     assert "<think>" in tokenizer.decode(ids, skip_special_tokens=True)
     assert tokenizer.eos_token == "<|im_end|>"
+
+
+def test_the_same_seed_trains_the_same_weights(tmp_path):
+    words = train.learn_tokenizer(0)
+    recipe = replace(RECIPES["pocket-moe"], steps=3, batch=4)
+    told = []
+    for name in ("one", "other"):
+        train.train_one("pocket-moe", recipe, tmp_path / name, 5, 60, words, told.append)
+    one, other = (tmp_path / name / "model.safetensors" for name in ("one", "other"))
+    assert one.read_bytes() == other.read_bytes()
+    assert [progress.step for progress in told if progress.done] == [3, 3]
+
+
+def test_untrained_weights_copy_already():
+    shape = RECIPES["pocket-dense"].shape
+    torch.manual_seed(1)
+    model = Pocket(shape)
+    start.begin(model)
+    said = torch.randint(shape.vocab_size, (16, 12))
+    gap = torch.randint(shape.vocab_size, (16, 40))
+    with torch.no_grad():
+        guessed = model(torch.cat([said, gap, said], 1))[:, -12:-1].argmax(-1)
+    assert (guessed == said[:, 1:]).float().mean() > 0.6
