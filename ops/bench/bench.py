@@ -15,7 +15,7 @@ from ops.bench.contenders import Product, Room, engines, mocks, peers
 from ops.bench.measure import Contender, measure
 from ops.bench.report import Run
 from ops.bench.rounds import order
-from ops.bench.values import Load, Measurement
+from ops.bench.values import ENGINE_LOADS, MOCK_LOADS, Load, Measurement
 
 Only = Literal["mock", "engines"]
 MOCK_SHARE: Final = 0.3
@@ -40,10 +40,13 @@ def run(plan: Plan, product: Product, room: Room) -> Run:
     measured: list[Measurement] = []
     if plan.only != "engines":
         with mocks(product, room) as contenders:
-            measured += _rounds(plan.rounds, plan.seconds * MOCK_SHARE, contenders, room)
+            # In a run of mocks alone, a peer is another gateway before such an upstream.
+            others = peers(product, plan.peers, MOCK_LOADS) if plan.only == "mock" else ()
+            seconds = plan.seconds * MOCK_SHARE
+            measured += _rounds(plan.rounds, seconds, (*contenders, *others), room)
     if plan.only != "mock":
         with engines(product, room) as contenders:
-            others = peers(product, plan.peers)
+            others = peers(product, plan.peers, ENGINE_LOADS)
             measured += _rounds(plan.rounds, plan.seconds, (*contenders, *others), room)
     settings = {**asdict(plan), "model": product.engine.model}
     return Run({**machine, "load_after": os.getloadavg()[0]}, settings, tuple(measured))

@@ -23,6 +23,7 @@ from ops.bench.values import (
     MOCK_LOADS,
     MOCK_PASSED,
     REPLICA,
+    Load,
 )
 
 SERVER_S: Final = 30.0
@@ -199,8 +200,6 @@ def default_ingress(engine: Engine, folder: Path) -> Front:
     return Front(command, url, {}, engine.environment, ready="/v1/models")
 
 
-def peers(product: Product, urls: Sequence[str]) -> tuple[Contender, ...]:
+def peers(product: Product, urls: Sequence[str], loads: tuple[Load, ...]) -> tuple[Contender, ...]:
     """Whatever else stands there already and serves the model by the same name."""
-    return tuple(
-        Contender(url, url.rstrip("/"), product.engine.model, ENGINE_LOADS) for url in urls
-    )
+    return tuple(Contender(url, url.rstrip("/"), product.engine.model, loads) for url in urls)
