@@ -72,8 +72,3 @@ def _told(body: bytes) -> _Told:
         return _decode(body).error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Told()
-
-
-def is_ours_to_retry(error: BifocalError) -> bool:
-    """Another replica may do better."""
-    return isinstance(error, EngineFailed | EngineUnavailable)
