@@ -15,8 +15,9 @@ from deploy.local.rest import RayRest
 GRACE_S: Final = 4.0
 """Enough for the engines, which Ray tells first; Ray's own processes often take longer than anyone
 should wait, and hold nothing that must be written."""
-LONGEST_TEMP: Final = 40
-"""Ray puts sockets below its temporary folder, and the system limits a socket's path to 107."""
+LONGEST_TEMP: Final = 12
+"""Ray puts sockets 90 characters below it, and the system limits a socket's path to 107."""
+PREFIX: Final = "bifocal-"
 ENGINE_IS_UP: Final = b"warm-up: "
 
 
@@ -24,7 +25,9 @@ class RayHead:
     def __init__(self, ports: head.Ports, *, ray_token: str) -> None:
         self.ports = ports
         self.rest = RayRest(ports.dashboard, ray_token)
-        self.temp_dir = Path(tempfile.mkdtemp(prefix="bifocal-", dir=_short_temp()))
+        # Ray opens its own folder to everyone; the one around it is its owner's alone.
+        self.temp_dir = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_short_temp())) / "ray"
+        self.temp_dir.mkdir()
         self._process: subprocess.Popen[bytes] | None = None
         self.id: ProcessId | None = None
 
@@ -59,7 +62,14 @@ class RayHead:
             self._process.wait()
 
     def forget(self) -> None:
-        shutil.rmtree(self.temp_dir, ignore_errors=True)
+        remove(self.temp_dir)
+
+
+def remove(temp_dir: Path) -> None:
+    """With the private folder around it; nothing that is not ours, whatever a file may say."""
+    around = temp_dir.parent
+    if around.name.startswith(PREFIX):
+        shutil.rmtree(around, ignore_errors=True)
 
 
 def _short_temp() -> str:

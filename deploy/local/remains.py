@@ -1,9 +1,10 @@
 """What a supervisor leaves that was killed without a word: found by its state, and ended."""
 
-import shutil
+from pathlib import Path
 
 from deploy.local.processes import end, session
-from deploy.local.state import Running, StateFolder
+from deploy.local.ray_head import remove
+from deploy.local.state import StateFolder
 
 GRACE_S = 4.0
 
@@ -18,10 +19,6 @@ def clean(state: StateFolder) -> bool:
         if leader is not None and session(leader):
             had_processes = True
             end(leader, grace_s=GRACE_S)
-    _remove_temp(running)
+    remove(Path(running.temp_dir))
     state.clear()
     return had_processes
-
-
-def _remove_temp(running: Running) -> None:
-    shutil.rmtree(running.temp_dir, ignore_errors=True)

@@ -29,7 +29,7 @@ class Running:
     ray_url: str
     ports: Ports
     temp_dir: str
-    """Ray's; its logs are in `session_latest/logs`."""
+    """Ray's, alone in a private folder of ours; its logs are in `session_latest/logs`."""
     head: ProcessId | None = None
     gateway: ProcessId | None = None
     why: str | None = None

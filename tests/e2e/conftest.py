@@ -157,4 +157,4 @@ def _end(service: Service) -> None:
     for process in left:
         process.kill()
     assert not left, f"`down` left {left}: {down.stdout}{down.stderr}"
-    assert running is None or not Path(running.temp_dir).exists()
+    assert running is None or not Path(running.temp_dir).parent.exists()

@@ -94,7 +94,8 @@ def test_where_nothing_runs_that_is_said(folder: Path, verb: str) -> None:
 
 
 def test_the_state_is_for_its_owner_alone(service: Service) -> None:
-    assert service.state.stat().st_mode & 0o777 == 0o700
+    for folder in (service.state, Path(service.running.temp_dir).parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
     for name in ("state.json", "pool-token", "ray-token", "cluster.yaml"):
         assert (service.state / name).stat().st_mode & 0o777 == 0o600
 
@@ -136,7 +137,7 @@ def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 0, told
     assert left(running) == []
-    assert not Path(running.temp_dir).exists()
+    assert not Path(running.temp_dir).parent.exists()
     assert bifocal(folder / "state", "status").returncode == 3
 
 
@@ -147,4 +148,4 @@ def test_down_cleans_up_after_a_supervisor_that_was_killed(folder: Path) -> None
     told = bifocal(folder / "state", "down")
     assert told.returncode == 0
     assert left(running) == []
-    assert not Path(running.temp_dir).exists()
+    assert not Path(running.temp_dir).parent.exists()
