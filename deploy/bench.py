@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import yaml
 
+from deploy.cli.failure import Exit
 from deploy.config import Cluster
 from deploy.keys import line_of
 from deploy.local.pools import pools_of
@@ -85,7 +86,7 @@ class Subject:
             _call(env, "up", "--detach", "--config", str(file))
             yield _standing_at(state, self.model, headers)
         finally:
-            _call(env, "down")
+            _call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
 
 
 def _gateway(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -102,11 +103,11 @@ def _write(file: Path, content: Mapping[str, Any]) -> Path:
     return file
 
 
-def _call(env: Mapping[str, str], *verb: str) -> None:
+def _call(env: Mapping[str, str], *verb: str, fine: Container[int] = (0,)) -> None:
     found = subprocess.run(  # noqa: S603  # our own command
         [*COMMAND, *verb], env=dict(env), capture_output=True, text=True, check=False
     )
-    if found.returncode:
+    if found.returncode not in fine:
         what = f"bifocal {' '.join(verb)} ended with {found.returncode}"
         raise NotReady(f"{what}:\n{found.stdout[-2000:]}{found.stderr[-2000:]}")
 

@@ -19,7 +19,6 @@ from deploy.config import ConfigError, address_of
 from ops.bench.bench import Only, Plan, run
 from ops.bench.contenders import Room
 from ops.bench.plot import NoPlot, draw
-from ops.bench.processes import NotReady
 from ops.bench.report import as_json, as_table
 from serving.catalog import CATALOG
 from serving.values import ModelName
@@ -73,10 +72,7 @@ def _measured(plan: Plan, subject: Subject) -> dict[str, Any]:
     # A socket's path may have 107 characters, and Ray puts its own below this folder.
     with tempfile.TemporaryDirectory(prefix="bf-", ignore_cleanup_errors=True) as folder:
         room = Room(Path(folder), say=lambda line: typer.echo(line, err=True))
-        try:
-            return as_json(run(plan, subject.product(_cache(os.environ)), room))
-        except NotReady as error:
-            raise Failure(Exit.FAILED, str(error)) from None
+        return as_json(run(plan, subject.product(_cache(os.environ)), room))
 
 
 def _cache(env: Mapping[str, str]) -> str:
@@ -97,4 +93,6 @@ def _save(report: Mapping[str, Any], json_file: Path | None, plot: Path | None) 
 
 
 def _good(report: Mapping[str, Any]) -> bool:
-    return not report["lost_answers"] and all(goal["reached"] for goal in report["goals"].values())
+    if report["problems"] or report["lost_answers"]:
+        return False
+    return all(goal["reached"] for goal in report["goals"].values())

@@ -4,8 +4,10 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,11 +15,13 @@ import psutil
 
 from ops.bench.contenders import Product, Room, engines, mocks, peers
 from ops.bench.measure import Contender, measure
+from ops.bench.processes import NotReady
 from ops.bench.report import Run
 from ops.bench.rounds import order
 from ops.bench.values import ENGINE_LOADS, MOCK_LOADS, Load, Measurement
 
 Only = Literal["mock", "engines"]
+Stand = Callable[[Product, Room], AbstractContextManager[tuple[Contender, ...]]]
 MOCK_SHARE: Final = 0.3
 """Of an engine's seconds: a mock answers thousands of times a second."""
 RAMP_SHARE: Final = 0.2
@@ -36,20 +40,42 @@ class Plan:
 
 
 def run(plan: Plan, product: Product, room: Room) -> Run:
+    """What could not be measured is told beside what was: engines take minutes to fail."""
     machine = _machine()
     measured: list[Measurement] = []
-    if plan.only != "engines":
-        with mocks(product, room) as contenders:
-            # In a run of mocks alone, a peer is another gateway before such an upstream.
-            others = peers(product, plan.peers, MOCK_LOADS) if plan.only == "mock" else ()
-            seconds = plan.seconds * MOCK_SHARE
-            measured += _rounds(plan.rounds, seconds, (*contenders, *others), room)
-    if plan.only != "mock":
-        with engines(product, room) as contenders:
-            others = peers(product, plan.peers, ENGINE_LOADS)
-            measured += _rounds(plan.rounds, plan.seconds, (*contenders, *others), room)
+    problems: list[str] = []
+    for section in _sections(plan, product, room):
+        try:
+            measured += section()
+        except NotReady as error:
+            problems.append(str(error))
     settings = {**asdict(plan), "model": product.engine.model}
-    return Run({**machine, "load_after": os.getloadavg()[0]}, settings, tuple(measured))
+    machine["load_after"] = os.getloadavg()[0]
+    return Run(machine, settings, tuple(measured), tuple(problems))
+
+
+def _sections(
+    plan: Plan, product: Product, room: Room
+) -> Iterator[Callable[[], list[Measurement]]]:
+    if plan.only != "engines":
+        # In a run of mocks alone, a peer is another gateway before such an upstream.
+        others = peers(product, plan.peers, MOCK_LOADS) if plan.only == "mock" else ()
+        yield partial(_section, mocks, others, plan.seconds * MOCK_SHARE, plan, product, room)
+    if plan.only != "mock":
+        others = peers(product, plan.peers, ENGINE_LOADS)
+        yield partial(_section, engines, others, plan.seconds, plan, product, room)
+
+
+def _section(
+    stand: Stand,
+    others: tuple[Contender, ...],
+    seconds: float,
+    plan: Plan,
+    product: Product,
+    room: Room,
+) -> list[Measurement]:
+    with stand(product, room) as contenders:
+        return _rounds(plan.rounds, seconds, (*contenders, *others), room)
 
 
 def _rounds(

@@ -25,6 +25,8 @@ class Run:
     machine: Mapping[str, Any]
     settings: Mapping[str, Any]
     measured: tuple[Measurement, ...]
+    problems: tuple[str, ...] = ()
+    """Why a part of it could not be measured."""
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def as_json(run: Run) -> dict[str, Any]:
     return {
         **{key: None if one is None else round(one.median, 4) for key, one in found.items()},
         "lost_answers": sum(sum(one.tally.lost.values()) for one in run.measured),
+        "problems": list(run.problems),
         "goals": {
             each.key: _goal(each, estimate)
             for each in COMPARISONS
@@ -109,6 +112,7 @@ def as_table(report: Mapping[str, Any]) -> str:
     """Markdown, of what `as_json` says."""
     loads = dict.fromkeys(row["load"] for row in report["contenders"])
     parts = [_goals_table(report), *(_load_table(LOADS[load], report) for load in loads)]
+    parts = [f"**Not measured**: {problem}" for problem in report["problems"]] + parts
     if report["lost_answers"]:
         parts.insert(0, f"**{report['lost_answers']} answers were lost**: see `lost` in the JSON.")
     return "\n\n".join(parts)

@@ -1,6 +1,7 @@
 """The JSON's keys are pinned: scripts read them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def test_the_figures_stand_at_the_top_in_this_order() -> None:
         "mock_plain_over_passthrough",
         "mock_stream_over_passthrough",
         "lost_answers",
+        "problems",
         "goals",
         "contenders",
         "machine",
@@ -121,6 +123,12 @@ def test_the_table_shows_goals_reached_and_missed() -> None:
 
 def test_lost_answers_stand_first() -> None:
     assert as_table(as_json(run(lost=1))).startswith("**40 answers were lost**")
+
+
+def test_what_could_not_be_measured_is_told_beside_what_was() -> None:
+    report = as_json(replace(run(engines=False), problems=("Ray did not start",)))
+    assert as_table(report).startswith("**Not measured**: Ray did not start\n\n| figure")
+    assert report["mock_plain_over_passthrough"] == pytest.approx(0.6)
 
 
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
