@@ -1,0 +1,59 @@
+"""`docs/bench.md`, written from a run.
+
+python -m ops.bench.document < bench.json > docs/bench.md
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ops.bench.report import as_table
+
+BUSY_LOAD = 1.0
+"""A load average above this before the run began: something else was computing."""
+
+HEAD = """\
+# What the gateway costs
+
+`bifocal bench --json bench.json --plot docs/bench.png` runs all contenders side by side, in one
+run, and `python -m ops.bench.document < bench.json > docs/bench.md` writes this page. All are asked
+in interleaved rounds by one load generator, which checks that each answer is whole. A figure is the
+median over the rounds of a ratio (or difference) taken within each round; its interval is of order
+statistics and holds the true median with the probability beside it.
+
+- **bare vLLM**: vLLM's OpenAI server with the same weights and arguments, alone.
+- **replica**: straight to the port of a replica of `bifocal up`, through its door.
+- **gateway**: the endpoint of the same `bifocal up`, with a key.
+- **default ingress**: Ray Serve LLM's `build_openai_app` with the same engine, access log off.
+- **mock**: an upstream that answers at once; **pass-through, mock**: a bare ASGI application before
+  it that parses and rewrites the body and nothing else; **gateway, mock**: the real gateway process
+  before it, with authentication, limits, decision and metrics. One process each.
+"""
+
+
+def document(report: Mapping[str, Any]) -> str:
+    machine, settings = report["machine"], report["settings"]
+    parts = (
+        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}: {settings['model']}, "
+        f"{settings['rounds']} rounds of {settings['seconds']:g} s for each contender and load.",
+        *_warning(machine),
+        as_table(report),
+        "![the run as a picture](bench.png)",
+    )
+    return HEAD + "\n" + "\n\n".join(parts) + "\n"
+
+
+def _warning(machine: Mapping[str, Any]) -> tuple[str, ...]:
+    busy = max(machine["load_before"], 0.0)
+    if busy <= BUSY_LOAD:
+        return ()
+    return (
+        f"**The machine was busy with other work (load {busy:.1f} before the run): the figures "
+        "below are noise until the run is repeated on a quiet one.**",
+    )
+
+
+if __name__ == "__main__":
+    print(document(json.load(sys.stdin)), end="")
