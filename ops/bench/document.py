@@ -46,8 +46,7 @@ def document(report: Mapping[str, Any]) -> str:
 
 
 def _warning(machine: Mapping[str, Any]) -> tuple[str, ...]:
-    busy = max(machine["load_before"], 0.0)
-    if busy <= BUSY_LOAD:
+    if (busy := machine["load_before"]) <= BUSY_LOAD:
         return ()
     return (
         f"**The machine was busy with other work (load {busy:.1f} before the run): the figures "
