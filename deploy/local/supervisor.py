@@ -15,7 +15,7 @@ from deploy.local.state import StateFolder
 
 TICK_S: Final = 0.5
 RAY_ATTEMPTS: Final = 2
-RAY_LIMIT_S: Final = 180.0
+RAY_LIMIT_S: Final = 240.0
 """Quiet, it takes five to ten seconds."""
 QUESTION: Final = '{"model": "auto", "messages": [{"role": "user", "content": "What is 12 + 7?"}]}'
 
