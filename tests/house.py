@@ -1,6 +1,6 @@
 """Draws the house: which room imports which, from the code itself, as a Mermaid chart.
 
-    python -m tests.house > docs/house.md
+python -m tests.house > docs/house.md
 """
 
 import sys
