@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.cli.failure import Exit
 from deploy.config import Cluster
+from deploy.failure import Exit
 from deploy.keys import line_of
 from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, free_ports

@@ -18,9 +18,9 @@ from typing import Final
 
 from deploy.cli.chat import Screen, body_of
 from deploy.cli.client import Event, Piece, ask
-from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import service_of
 from deploy.config import POCKET, load
+from deploy.failure import Exit, Failure
 from deploy.local.state import StateFolder
 from serving.config import GatewaySpec
 

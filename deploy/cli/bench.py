@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.bench import Subject
-from deploy.cli.failure import Exit, Failure
 from deploy.config import ConfigError, address_of
+from deploy.failure import Exit, Failure
 from ops.bench.bench import Only, Plan, run
 from ops.bench.contenders import Room
 from ops.bench.plot import NoPlot, draw

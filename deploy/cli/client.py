@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from deploy.cli.failure import Exit, Failure
+from deploy.failure import Exit, Failure
 
 SILENCE_S: Final = 600.0
 """Longer than the gateway waits for an engine's first byte; after it come keep-alive comments."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from deploy.cli.failure import Exit, Failure
+from deploy.failure import Exit, Failure
 from deploy.local.remains import clean
 from deploy.local.state import Running, StateFolder
 

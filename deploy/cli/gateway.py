@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from deploy.app import OpenEndpoint, build, check_exposure, run
-from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import Config, cluster_of
 from deploy.config import ConfigError, Environment, address_of, environment
+from deploy.failure import Exit, Failure
 from deploy.keys import store_of
 from ops.metrics import PrometheusObserver
 from serving.keys import KeyStore

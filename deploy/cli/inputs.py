@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from deploy.cli.failure import Exit, Failure
 from deploy.config import Cluster, ConfigError, address_of, environment, load
+from deploy.failure import Exit, Failure
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import Json
+from deploy.failure import Exit, Failure
 from deploy.keys import line_of
 from serving.config import Seconds
 from serving.keys import NewKey, new_key

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.failure import Failure
 from deploy.cli.verbs import Verbs
+from deploy.failure import Failure
 
 app = typer.Typer(
     cls=Verbs,

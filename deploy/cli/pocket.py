@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.client import check
-from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import Json, Key, Url, service_of
+from deploy.failure import Exit, Failure
 
 app = typer.Typer(
     help="Train the pocket models anew, or let them sit their exam.",

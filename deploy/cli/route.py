@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import Config, Json, cluster_of, text_of
+from deploy.failure import Exit, Failure
 from serving.errors import BifocalError
 from serving.routing import Family, choose, facts_of
 from serving.values import Mode, RequestFacts, Route

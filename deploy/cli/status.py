@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from deploy.cli.failure import Exit
 from deploy.cli.inputs import Json
+from deploy.failure import Exit
 from deploy.local.gateway import answers
 from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.rest import RayAway, RayRest

@@ -14,9 +14,9 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from deploy.cli.failure import Exit, Failure
 from deploy.cli.inputs import Config, cluster_of
 from deploy.config import Cluster
+from deploy.failure import Exit, Failure
 from deploy.local.preflight import NotReady
 from deploy.local.processes import ProcessId
 from deploy.local.remains import clean
