@@ -33,6 +33,7 @@ def _goals(axis: Any, report: Mapping[str, Any]) -> None:
         axis.plot([median], [place], "o", color=colour)
     axis.axvline(1.0, color="grey", linewidth=1)
     axis.set_yticks(range(len(report["goals"])), list(report["goals"]))
+    axis.invert_yaxis()
     axis.set_xscale("log")
     axis.set_xlabel("share of the goal (right of the line: reached)")
 
