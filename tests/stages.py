@@ -22,7 +22,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         (str(Path(PYTHON).with_name("lint-imports")),),
     ),
     "unit": ((PYTHON, "-m", "pytest", "-q", "-m", "not engine", "--timeout", "120"),),
-    "engine": ((PYTHON, "-m", "pytest", "-v", "-m", "engine"),),
+    "engine": ((PYTHON, "-m", "pytest", "-v", "-m", "engine", "--durations", "15"),),
 }
 
 
