@@ -21,6 +21,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
 
 TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"  # noqa: S105  # a name, not a secret
 LOAD_HEADER: Final = b"x-bifocal-load"
@@ -50,9 +51,9 @@ class Door:
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         elif error := self._refusal(scope):
-            await _refuse(error, send)
+            await _refuse(error, _load(scope), send)
         else:
-            await self._app(scope, receive, _answer(_path(scope), send))
+            await self._app(scope, receive, _answer(scope, send))
 
     def _refusal(self, scope: Scope) -> BifocalError | None:
         path = _path(scope)
@@ -76,30 +77,32 @@ def _authorization(scope: Scope) -> bytes:
     return b""
 
 
-async def _refuse(error: BifocalError, send: Send) -> None:
+async def _refuse(error: BifocalError, load: Header, send: Send) -> None:
     body = msgspec.json.encode(error.body())
     headers = [(name.encode(), value.encode()) for name, value in error.headers().items()]
     headers += [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        _load(),
+        load,
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def _load() -> tuple[bytes, bytes]:
-    return LOAD_HEADER, header_value(GAUGES.total())
+def _load(scope: Scope) -> Header:
+    """vLLM keeps its engine in the application's state."""
+    unfinished = scope["app"].state.engine_client.get_num_unfinished_requests()
+    return LOAD_HEADER, header_value(GAUGES.total(unfinished))
 
 
-def _answer(path: str, send: Send) -> Send:
+def _answer(scope: Scope, send: Send) -> Send:
     """What sends the application's answer on: only a chat holds reasoning."""
-    if path == CHAT:
-        return ChatAnswer(send)
+    if _path(scope) == CHAT:
+        return ChatAnswer(scope, send)
 
     async def with_load(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), _load()]
+            message["headers"] = [*message.get("headers", ()), _load(scope)]
         await send(message)
 
     return with_load
@@ -109,8 +112,8 @@ class ChatAnswer:
     """The sending side of one chat: a stream is rewritten event by event as it passes; any other
     body is short, so it is collected, rewritten and sent with its new length."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
         self._start: Message | None = None
         """Held back until the body's length is known."""
         self._parts: list[bytes] = []
@@ -127,7 +130,7 @@ class ChatAnswer:
             await self._collect(message)
 
     async def _begin(self, message: Message) -> None:
-        headers = [*message.get("headers", ()), _load()]
+        headers = [*message.get("headers", ()), _load(self._scope)]
         message["headers"] = headers
         if any(k == b"content-type" and v.startswith(b"text/event-stream") for k, v in headers):
             self._stream = StreamRewriter()

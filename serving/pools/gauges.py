@@ -12,12 +12,16 @@ class Gauges:
     def record(self, engine: int, load: Load) -> None:
         self._loads[engine] = load
 
-    def total(self) -> Load:
-        """Requests of all engines; the KV cache of the fullest, which fills first."""
+    def total(self, unfinished: int) -> Load:
+        """Requests of all engines; the KV cache of the fullest, which fills first.
+
+        `unfinished` is what vLLM's front end still waits for. An engine speaks only when it takes a
+        step, so after the last request was aborted its last word would stand until the next one.
+        """
         loads = self._loads.values()
         return Load(
-            running=sum(load.running for load in loads),
-            waiting=sum(load.waiting for load in loads),
+            running=min(unfinished, sum(load.running for load in loads)),
+            waiting=min(unfinished, sum(load.waiting for load in loads)),
             kv_cache_usage=max((load.kv_cache_usage for load in loads), default=0.0),
         )
 

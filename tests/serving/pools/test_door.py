@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,11 +47,19 @@ class Answer:
         return b"".join(self.parts)
 
 
-async def ask(path: str, inner: Inner, *, token: str | None = TOKEN, method: str = "GET") -> Answer:
+def vllm(unfinished: int) -> Any:
+    """The part of vLLM's application that the door reads."""
+    engine = SimpleNamespace(get_num_unfinished_requests=lambda: unfinished)
+    return SimpleNamespace(state=SimpleNamespace(engine_client=engine))
+
+
+async def ask(
+    path: str, inner: Inner, *, token: str | None = TOKEN, method: str = "GET", unfinished: int = 9
+) -> Answer:
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
     scope = {
         "type": "http", "method": method, "path": PREFIX + path, "root_path": PREFIX,
-        "headers": headers,
+        "headers": headers, "app": vllm(unfinished),
     }  # fmt: skip
     messages: list[Any] = []
 
@@ -104,6 +113,12 @@ async def test_every_answer_tells_the_load(path: str) -> None:
     GAUGES.record(0, Load(running=3, waiting=1, kv_cache_usage=0.125))
     answer = await ask(path, Inner())
     assert answer.headers["x-bifocal-load"] == "running=3;waiting=1;kv=0.125"
+
+
+async def test_an_engine_whose_last_request_was_aborted_runs_nothing() -> None:
+    GAUGES.record(0, Load(running=4, waiting=1, kv_cache_usage=0.125))
+    answer = await ask("/v1/models", Inner(), unfinished=0)
+    assert answer.headers["x-bifocal-load"] == "running=0;waiting=0;kv=0.125"
 
 
 async def test_a_chat_is_rewritten_and_its_length_is_right() -> None:
@@ -160,8 +175,8 @@ def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 def test_several_engines_are_added_and_the_fullest_cache_counts() -> None:
     gauges = Gauges()
-    assert gauges.total() == Load(running=0, waiting=0, kv_cache_usage=0.0)
+    assert gauges.total(9) == Load(running=0, waiting=0, kv_cache_usage=0.0)
     gauges.record(0, Load(running=2, waiting=0, kv_cache_usage=0.5))
     gauges.record(1, Load(running=1, waiting=4, kv_cache_usage=0.25))
     gauges.record(1, Load(running=1, waiting=3, kv_cache_usage=0.25))
-    assert header_value(gauges.total()) == b"running=3;waiting=3;kv=0.500"
+    assert header_value(gauges.total(9)) == b"running=3;waiting=3;kv=0.500"
