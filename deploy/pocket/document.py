@@ -9,14 +9,14 @@ HEAD = """# The pocket models, measured
 
 `bifocal pocket eval --json | python -m deploy.pocket.document > docs/pocket.md`, against a running
 service. Every question is asked through the gateway twice, streaming and not, with the gateway's
-own sampling presets. Wordings, tool names and seeds are the exam's own; facts, digits and places are
-of a closed world that training and exam share, as two models of a few megabytes know no other.
+own sampling presets. Wordings, tools, places and seeds are the exam's own; the facts asked are
+those that were taught, as models of a few megabytes know no others.
 """
 
 NOTES = """
 - **easy**: greetings and small facts in eight languages, sums of two numbers of one or two digits.
-- **hard**: sums of three to five numbers of up to five digits. Answered at once they must fail: that
-  is what thinking is for.
+- **hard**: sums of three to five numbers of up to five digits. Answered at once they must fail:
+  that is what thinking is for.
 - **tool**: one of five kinds of tools is offered, alone or among others, under names that training
   never used; right is one valid `<tool_call>` with exactly the right arguments.
 
