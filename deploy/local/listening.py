@@ -40,7 +40,7 @@ def page(found: Iterable[Listener], gateway_port: int) -> str:
 def name_of(process: str) -> str:
     """What a process is, from its command line: no path of this machine, no number of its own."""
     if process.startswith("ray::"):
-        return process.split("#")[0].split(" ")[0]
+        return process.split("#", maxsplit=1)[0].split(" ", maxsplit=1)[0]
     words = [word.rsplit("/", 1)[-1] for word in process.split() if not word.startswith("-")]
     python = bool(words) and words[0].startswith("python")
     return " ".join(words[1:3] if python else words[:1]) or "?"
