@@ -5,6 +5,7 @@ load with every answer, and adds `reasoning_content`. Who may use the service, a
 gateway's to say.
 """
 
+import asyncio
 import hmac
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -44,6 +45,7 @@ class Door:
             raise NoPoolToken(f"{TOKEN_VARIABLE} is not set, so this replica would stand open")
         self._app = app
         self._expected = b"Bearer " + token.encode()
+        self._under_way: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -53,7 +55,26 @@ class Door:
         elif error := self._refusal(scope):
             await _refuse(error, _load(scope), send)
         else:
-            await self._app(scope, receive, _answer(scope, send))
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ray cancels a request whose client has hung up. Of that vLLM tells its engine nothing
+        where an answer is not streamed, and it would be generated to its end; of a hang-up that it
+        hears from `receive` it does. So it is told that way, and ends by itself."""
+        hearing = Hearing(receive)
+        answering = asyncio.ensure_future(self._app(scope, hearing, _sender(scope, send)))
+        self._under_way.add(answering)
+        answering.add_done_callback(self._ended)
+        try:
+            await asyncio.shield(answering)
+        except asyncio.CancelledError:
+            hearing.hung_up.set()
+            raise
+
+    def _ended(self, answering: "asyncio.Future[None]") -> None:
+        self._under_way.discard(answering)
+        if not answering.cancelled():
+            answering.exception()  # nobody may be left to hear of it
 
     def _refusal(self, scope: Scope) -> BifocalError | None:
         path = _path(scope)
@@ -62,6 +83,24 @@ class Door:
         if path not in PATHS:
             return UnknownPath(f"{path} is not served; a replica has {', '.join(sorted(PATHS))}")
         return None
+
+
+class Hearing:
+    """`receive`, and a hang-up that it may not tell of."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.hung_up = asyncio.Event()
+
+    async def __call__(self) -> Message:
+        told = asyncio.ensure_future(self._receive())
+        gone = asyncio.ensure_future(self.hung_up.wait())
+        try:
+            await asyncio.wait((told, gone), return_when=asyncio.FIRST_COMPLETED)
+            return told.result() if told.done() else {"type": "http.disconnect"}
+        finally:
+            told.cancel()
+            gone.cancel()
 
 
 def _path(scope: Scope) -> str:
@@ -95,7 +134,7 @@ def _load(scope: Scope) -> Header:
     return LOAD_HEADER, header_value(GAUGES.total(unfinished))
 
 
-def _answer(scope: Scope, send: Send) -> Send:
+def _sender(scope: Scope, send: Send) -> Send:
     """What sends the application's answer on: only a chat holds reasoning."""
     if _path(scope) == CHAT:
         return ChatAnswer(scope, send)

@@ -1,5 +1,6 @@
 """The door, before an application that would answer anything."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -119,6 +120,29 @@ async def test_an_engine_whose_last_request_was_aborted_runs_nothing() -> None:
     GAUGES.record(0, Load(running=4, waiting=1, kv_cache_usage=0.125))
     answer = await ask("/v1/models", Inner(), unfinished=0)
     assert answer.headers["x-bifocal-load"] == "running=0;waiting=0;kv=0.125"
+
+
+async def test_a_request_that_is_cancelled_ends_by_the_hang_up_it_hears_of() -> None:
+    heard = asyncio.Event()
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+        heard.set()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()  # Ray may not tell of it
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    headers = [(b"authorization", f"Bearer {TOKEN}".encode())]
+    scope = {"type": "http", "path": "/v1/completions", "headers": headers, "app": vllm(1)}
+    request = asyncio.ensure_future(Door(listening, TOKEN)(scope, receive, send))
+    await asyncio.sleep(0)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    await asyncio.wait_for(heard.wait(), 5)
 
 
 async def test_a_chat_is_rewritten_and_its_length_is_right() -> None:
