@@ -48,6 +48,8 @@ class RayRest:
             raise RayAway(str(error)) from error
         finally:
             connection.close()
+        if response.status >= 500:  # the head is up, what answers behind it is not yet
+            raise RayAway(f"Ray answers {response.status}")
         if response.status >= 400:
             raise RayRefused(f"{response.status}: {answer.decode(errors='replace')[:2000]}")
         return answer

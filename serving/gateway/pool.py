@@ -4,8 +4,9 @@ It is told where the replicas are, what is on them and how they fare, and asks `
 takes the next request.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from serving import balance
@@ -122,14 +123,15 @@ class Pools:
             raise _nothing_there(name, self.snapshot(name), now)
         return target
 
-    def begin(self, name: ModelName, target: TargetId, tokens: int) -> None:
-        """A request of about so many tokens is on its way to the replica."""
-        if (replica := self._replicas[name].get(target)) is not None:
-            replica.add(tokens, 1)
+    def begin(self, name: ModelName, target: TargetId, tokens: int) -> Callable[[], None]:
+        """A request of about so many tokens is on its way to the replica; what is returned ends it.
 
-    def end(self, name: ModelName, target: TargetId, tokens: int) -> None:
-        if (replica := self._replicas[name].get(target)) is not None:
-            replica.add(-tokens, -1)
+        It ends on the replica that it began on, even if a source has lost and found it meanwhile.
+        """
+        if (replica := self._replicas[name].get(target)) is None:
+            return lambda: None
+        replica.add(tokens, 1)
+        return partial(replica.add, -tokens, -1)
 
     def answered(self, name: ModelName, target: TargetId, load: Load | None, now: float) -> None:
         """It spoke, so it is not failing; `now` by any clock that only runs forward."""

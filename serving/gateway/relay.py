@@ -81,7 +81,7 @@ async def _try_twice(path: Path, exchange: Exchange, reply: Reply) -> None:
 
 async def _attempt(path: Path, exchange: Exchange, reply: Reply, target: Target) -> None:
     call = exchange.call
-    path.pools.begin(exchange.model, target.id, call.tokens)
+    end = path.pools.begin(exchange.model, target.id, call.tokens)
     try:
         response = await path.upstream.post(target, call.path, exchange.body, call.id)
         try:
@@ -98,7 +98,7 @@ async def _attempt(path: Path, exchange: Exchange, reply: Reply, target: Target)
         finally:
             response.close()  # before its end this tells the engine to stop
     finally:
-        path.pools.end(exchange.model, target.id, call.tokens)
+        end()
 
 
 async def whole(

@@ -28,9 +28,9 @@ def of(pools: Pools, target: Target) -> ReplicaSnapshot:
 
 def test_what_is_in_flight_is_counted_and_uncounted() -> None:
     pools = pools_with(A)
-    pools.begin(NAME, A.id, 100)
+    end = pools.begin(NAME, A.id, 100)
     pools.begin(NAME, A.id, 50)
-    pools.end(NAME, A.id, 100)
+    end()
     assert (of(pools, A).tokens_in_flight, of(pools, A).requests_in_flight) == (50, 1)
 
 
@@ -62,14 +62,23 @@ def test_a_failure_lasts_until_the_replica_answers() -> None:
 
 def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> None:
     pools = pools_with(A, B)
-    pools.begin(NAME, A.id, 100)
+    end = pools.begin(NAME, A.id, 100)
     pools.update(running(A), now=1)
     assert of(pools, A).tokens_in_flight == 100
     pools.update(running(B), now=2)
-    pools.end(NAME, A.id, 100)
+    end()
     pools.answered(NAME, A.id, BUSY, now=2)
     pools.failed(NAME, A.id)
     assert [r.target for r in pools.snapshot(NAME).replicas] == [B]
+
+
+def test_a_request_ends_on_the_replica_it_began_on_though_it_was_lost_and_found() -> None:
+    pools = pools_with(A)
+    end = pools.begin(NAME, A.id, 100)
+    pools.update(running(), now=1)
+    pools.update(running(A), now=2)
+    end()
+    assert (of(pools, A).tokens_in_flight, of(pools, A).requests_in_flight) == (0, 0)
 
 
 def test_a_pool_is_ready_while_one_replica_is_well() -> None:
