@@ -12,6 +12,12 @@ from deploy.pocket.tools import Value
 
 UNITS = ("EUR", "USD", "GBP", "JPY", "CHF", "CNY", "km", "kg", "euros", "dollars", "yen", "miles")
 
+# Where words are not set apart, a made-up place must look like one to be told from its sentence.
+PLACE_SIGNS = {
+    "zh": "安宁海山林江川阳门沙州城平丰银石泉青岭湖桥龙凤云昌兴永清",
+    "ja": "アイカキサシタテナノハマミモヤラリルワンドバグ山川島崎浜松岡森沢田",
+}
+
 
 def listed(rng: random.Random, language: Language, numbers: list[int]) -> str:
     """Numbers as someone would write a sum of them."""
@@ -67,7 +73,7 @@ def spoken(rng: random.Random, language: Language) -> str:
     """A word of the language, one that training wordings use, or a made-up one."""
     if rng.random() < 0.4:
         return word(rng, language)
-    return rng.choice(_words(language.wordings_text()))
+    return rng.choice(_words(language.wordings_text(), language.requests_text()))
 
 
 def _number(rng: random.Random) -> str:
@@ -81,6 +87,8 @@ def _number(rng: random.Random) -> str:
 def _city(rng: random.Random, language: Language, *, exam: bool) -> str:
     if rng.random() < (0.5 if exam else 0.3):
         return rng.choice(language.cities.exam if exam else language.cities.train)
+    if language.code in PLACE_SIGNS:
+        return "".join(rng.sample(PLACE_SIGNS[language.code], rng.choice((2, 2, 3))))
     return " ".join(word(rng, language).capitalize() for _ in range(rng.choice((1, 1, 1, 2))))
 
 
@@ -89,8 +97,10 @@ def _code(rng: random.Random, length: int) -> str:
 
 
 @functools.cache
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(sorted({part for part in text.split() if "{" not in part}))
+def _words(text: str, requests: str) -> tuple[str, ...]:
+    """All words but those that ask for a tool: they mean something wherever they stand."""
+    kept = set(text.split()) - set(requests.split())
+    return tuple(sorted(part for part in kept if "{" not in part))
 
 
 @functools.cache

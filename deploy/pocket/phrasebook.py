@@ -56,6 +56,10 @@ class Language:
         """All that training says in this language, as one text."""
         return " ".join(text for wordings in self.wordings() for text in wordings.train)
 
+    def requests_text(self) -> str:
+        """All that asks for a tool in training, as one text."""
+        return " ".join(text for wordings in self.tools.values() for text in wordings.train)
+
     def wordings(self) -> list[Wordings]:
         """Every set of wordings, for the test that training and exam share none."""
         talks = [talk.wordings for talk in self.smalltalk.values()]

@@ -32,6 +32,19 @@ SYSTEMS = (
     "أنت مساعد مفيد.",
 )
 LATIN = ("de", "en", "es", "fr")
+# Words that tell nothing about what a tool does.
+FILLING = (  # noqa: SIM905 - words read best as words
+    "a the of in for one some any each with and or given user please simple fast tool service "
+    "returns gives finds this that it its by on all only here current data info result value"
+).split()
+# What programmers name things after; names made of these are read, not known by heart.
+NAMING = (  # noqa: SIM905 - words read best as words
+    "get read find show check call run make ask load open send take use give data item "
+    "value text key code type user my new old main local global base simple quick service api "
+    "request query search result id target city place town area region point zone weather "
+    "time clock hour order parcel total add amount money price convert "
+    "from to of for in by at the one all"
+).split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +72,9 @@ DENSE = Mix(
         "talk": 9,
         "unknown": 5,
         "fact": 20,
-        "easy_sum": 70,
+        "easy_sum": 40,
         "hard_sum": 4,
-        "tool": 22,
+        "tool": 52,
         "other": 4,
         "result": 3,
         "echo": 4,
@@ -70,12 +83,12 @@ DENSE = Mix(
 )
 MOE = Mix(
     {
-        "talk": 7,
+        "talk": 10,
         "unknown": 4,
-        "fact": 16,
-        "easy_sum": 48,
-        "hard_sum": 20,
-        "tool": 21,
+        "fact": 20,
+        "easy_sum": 30,
+        "hard_sum": 24,
+        "tool": 46,
         "other": 3,
         "result": 3,
         "echo": 4,
@@ -264,13 +277,23 @@ def _offer(rng: random.Random, kind: str) -> tools.Offer:
     """A tool on offer, more often than not under a made-up name: names are to be read."""
 
     def invented() -> str:
-        if rng.random() < 0.35:
+        luck = rng.random()
+        if luck < 0.25:
             return ""
+        if luck < 0.85:
+            return "_".join(rng.sample(NAMING, rng.choice((1, 2, 2, 2, 3))))
         language = rng.choice([spoken for spoken in languages() if spoken.code in LATIN])
-        parts = [word(rng, language).lower() for _ in range(rng.choice((1, 1, 2, 2, 3)))]
-        return "_".join(parts)
+        return "_".join(word(rng, language).lower() for _ in range(rng.choice((1, 1, 2))))
 
-    return tools.offer(rng, tools.TRAINING, kind, invented)
+    made = tools.offer(rng, tools.TRAINING, kind, invented)
+    if rng.random() < 0.5:
+        # Other words around the one that tells: descriptions, too, come in all wordings.
+        function = made.schema["function"]
+        words = function["description"].split(" ")
+        for _ in range(rng.choice((1, 2, 3))):
+            words.insert(rng.randrange(len(words) + 1), rng.choice(FILLING))
+        function["description"] = " ".join(words)
+    return made
 
 
 def _dressed(

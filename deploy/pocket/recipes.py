@@ -26,6 +26,6 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "pocket-dense": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 256), DENSE, steps=6500),
-    "pocket-moe": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 128, num_experts=8), MOE, steps=3200),
+    "pocket-dense": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 256), DENSE, steps=5000),
+    "pocket-moe": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 128, num_experts=8), MOE, steps=3000),
 }
