@@ -20,6 +20,9 @@ NOTES = """
 - **tool**: one of five kinds of tools is offered, alone or among others, under names that training
   never used; right is one valid `<tool_call>` with exactly the right arguments.
 
+The weights that ship were trained before the latest requests and places were added to the
+phrasebooks; the rows that are missed wait for the next training.
+
 `bifocal pocket train` makes the models anew, seeded, within 30 minutes on two cores. How they are
 taught is told where it is done: [problems](../deploy/pocket/problems.py) (what),
 [recipes](../deploy/pocket/recipes.py) (how long), [start](../deploy/pocket/start.py) (from where).
