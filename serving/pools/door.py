@@ -16,6 +16,7 @@ import msgspec
 from serving.errors import BadKey, BifocalError, UnknownPath
 from serving.pools.gauges import GAUGES, header_value
 from serving.pools.reasoning import StreamRewriter, rewrite
+from serving.wire.load import HEADER
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,7 +26,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"  # noqa: S105  # a name, not a secret
-LOAD_HEADER: Final = b"x-bifocal-load"
+LOAD_HEADER: Final = HEADER.encode()
 HEALTH: Final = "/health"
 CHAT: Final = "/v1/chat/completions"
 PATHS: Final = frozenset({HEALTH, CHAT, "/v1/completions", "/v1/models"})
