@@ -1,0 +1,1 @@
+"""Model and GPUs to parallel sizes, with a memory proof."""
