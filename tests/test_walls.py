@@ -4,6 +4,8 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,22 @@ def test_no_tracked_file_names_a_machine_or_a_registry():
             continue  # weights
         said += [f"{path.relative_to(ROOT)}: {found[0]}" for found in UNSAID.finditer(text)]
     assert said == []
+
+
+def test_each_list_of_requirements_names_a_package_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    for requirements in lists:
+        names = Counter(re.split(r"[\[<>=~!; ]", each, maxsplit=1)[0] for each in requirements)
+        assert [name for name, count in names.items() if count > 1] == []
+
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_of_a_page_leads_somewhere(page):
+    links = [link.partition("#")[0] for link in LINK.findall(page.read_text())]
+    relative = [link for link in links if link and "://" not in link]
+    assert [link for link in relative if not (page.parent / link).exists()] == []
