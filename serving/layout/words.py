@@ -1,0 +1,115 @@
+"""A plan's sentences: why it is feasible or not, what to know, what could run instead."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from serving.layout.context import furthest
+from serving.layout.memory import GIB, UTILISATION, Fit
+from serving.layout.values import Demand, Layout, Precision, Sizes
+
+SMALLEST_CONTEXT: Final = 1024
+"""Tokens; below it nothing is worth serving."""
+MOST_NODES: Final = 16
+
+
+def sizes_words(sizes: Sizes) -> str:
+    """`TP 8, EP 8`, as recipes write it."""
+    named = {
+        "TP": sizes.tensor,
+        "PP": sizes.pipeline,
+        "DP": sizes.data,
+        "EP": sizes.expert_parallel_size,
+    }
+    return ", ".join(f"{name} {size}" for name, size in named.items() if size > 1) or "one GPU"
+
+
+def feasible_words(demand: Demand, best: Layout) -> str:
+    nodes, memory = demand.nodes, best.memory
+    weights = memory.weights_dense + memory.weights_expert
+    replicas = f"{best.replicas} replica{'s' if best.replicas > 1 else ''}"
+    return (
+        f"{nodes.gpus} x {nodes.kind.name} hold {demand.model.name} in {demand.precision.value}:"
+        f" {replicas} with {sizes_words(best.sizes)}; of {_gib(nodes.kind.memory)} a GPU,"
+        f" {_gib(weights)} are weights and {_gib(memory.kv_cache)} KV cache, a replica's"
+        f" {best.kv_tokens:,} tokens or {best.requests} requests of {demand.asked_context:,}"
+    )
+
+
+def refusal_words(demand: Demand, sizes: Sizes, fit: Fit) -> str:
+    """The arithmetic of the layout that came closest."""
+    memory, total = fit.memory, demand.nodes.kind.memory
+    weights = memory.weights_dense + memory.weights_expert
+    rest = memory.activations + memory.cuda_graphs + memory.communication
+    free = total - memory.reserve - weights - rest
+    return (
+        f"{demand.model.name} in {demand.precision.value} with a context of"
+        f" {demand.asked_context:,} does not fit on {demand.nodes.gpus} x"
+        f" {demand.nodes.kind.name}: the closest is {sizes_words(sizes)}, where a GPU would hold"
+        f" {_gib(weights)} of weights, {_gib(rest)} of activations, CUDA graphs and buffers, and"
+        f" {_gib(fit.missing + free)} of KV cache for one request ="
+        f" {_gib(weights + rest + fit.missing + free)}, and vLLM may use {UTILISATION:g} x"
+        f" {_gib(total)} = {_gib(total - memory.reserve)}"
+    )
+
+
+def warning_words(demand: Demand, ranked: tuple[Layout, ...]) -> Iterator[str]:
+    """Of the layouts, the best first."""
+    best, kind = ranked[0], demand.nodes.kind
+    held = best.replicas * best.requests
+    if demand.concurrency and held < demand.concurrency:
+        yield (
+            f"{demand.concurrency} requests of {demand.asked_context:,} tokens were asked for and"
+            f" no layout holds them; the best one holds {best.replicas} x {best.requests} ="
+            f" {held}, and the others wait"
+        )
+    if best.sizes.tensor > demand.model.kv_heads:
+        yield (
+            f"TP {best.sizes.tensor} is above the {demand.model.kv_heads} KV heads: each is held"
+            f" {best.sizes.tensor // demand.model.kv_heads} times, so a rank's KV cache is no"
+            f" smaller than at TP {demand.model.kv_heads}"
+        )
+    if best.sizes.tensor > 1 and not kind.nvlink:
+        yield (f"{kind.name} has no NVLink: the all-reduces of TP {best.sizes.tensor} go over PCIe")
+
+
+def nearest_words(demand: Demand, can: Callable[[Demand], bool], longest: int = 0) -> str | None:
+    """What can run if one thing is changed: the context, the precision, or the GPUs."""
+    found = (*_shorter(demand, can, longest), *_smaller(demand, can), *_more(demand, can))
+    return "; or ".join(found) or None
+
+
+def _shorter(demand: Demand, can: Callable[[Demand], bool], longest: int) -> Iterator[str]:
+    context = min(longest or furthest(demand.model), furthest(demand.model))
+    context = context // SMALLEST_CONTEXT * SMALLEST_CONTEXT
+    shorter = replace(demand, context=context or None)
+    if 0 < context < demand.asked_context and can(shorter):
+        yield f"a context of {context:,}"
+
+
+def _smaller(demand: Demand, can: Callable[[Demand], bool]) -> Iterator[str]:
+    int4 = Precision.GPTQ_INT4 if demand.model.is_moe else Precision.AWQ
+    order = [Precision.FP32, Precision.BF16, Precision.FP8, int4]
+    place = order.index(demand.precision) if demand.precision in order else len(order)
+    for precision in order[place + 1 :]:
+        if can(replace(demand, precision=precision)):
+            yield f"precision {precision.value}"
+            return
+
+
+def _more(demand: Demand, can: Callable[[Demand], bool]) -> Iterator[str]:
+    nodes = demand.nodes
+    fuller = [replace(nodes, per_node=n) for n in (2, 4, 8) if n > nodes.per_node]
+    further = [
+        replace(nodes, per_node=max(nodes.per_node, 8), nodes=n)
+        for n in range(nodes.nodes + 1, MOST_NODES + 1)
+    ]
+    for more in (*fuller, *further):
+        if can(replace(demand, nodes=more)):
+            plural = "s" if more.nodes > 1 else ""
+            yield f"{more.nodes} node{plural} of {more.per_node} x {more.kind.name}"
+            return
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
