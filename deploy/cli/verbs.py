@@ -71,6 +71,15 @@ VERBS: Final[Mapping[str, Verb]] = {
         "Train the pocket models anew, or let them sit their exam.",
         ("bifocal pocket eval --json", "bifocal pocket train --out models"),
     ),
+    "weights": Verb(
+        "deploy.cli.weights:app",
+        "Bring a model's weights to this machine, check them, list them.",
+        (
+            "bifocal weights pull Qwen/Qwen3-8B",
+            "bifocal weights verify models/qwen3-8b",
+            "bifocal weights list",
+        ),
+    ),
     "bench": Verb(
         "deploy.cli.bench:bench",
         "Measure what the gateway costs, side by side with what it could be.",

@@ -1,0 +1,30 @@
+"""Weights brought to a node: from Hugging Face, ModelScope, a bucket or a web server.
+
+Every origin becomes one `Listing` (files with size and digest), and one downloader serves them
+all. Pure: `source` (what was asked for), `files` (which files are taken), `signing`, `disk`'s
+decision. Acting: `hub`, `modelscope`, `sealed` (ask an origin for its listing), `web`, `part`,
+`download`, `lock`, `pull`. Which pool needs which weights is not decided here.
+"""
+
+from deploy.weights.check import Verified, listed, seal, verify
+from deploy.weights.files import MANIFEST
+from deploy.weights.manifest import Manifest
+from deploy.weights.pull import Pulled, Told, pull
+from deploy.weights.settings import Settings
+from deploy.weights.source import Scheme, Source, parse
+
+__all__ = [
+    "MANIFEST",
+    "Manifest",
+    "Pulled",
+    "Scheme",
+    "Settings",
+    "Source",
+    "Told",
+    "Verified",
+    "listed",
+    "parse",
+    "pull",
+    "seal",
+    "verify",
+]

@@ -1,0 +1,31 @@
+"""Whether weights fit on the disk, asked before the first byte and told with the numbers."""
+
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+from deploy.failure import Exit, Failure
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def free_at(folder: Path) -> int:
+    """Bytes that this user may still write there."""
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize
+
+
+def require(needed: int, free: int, folder: Path) -> None:
+    """Raises Failure when `needed` bytes are more than `free`."""
+    if needed > free:
+        what = f"the disk is too small: needs {gib(needed)}, {gib(free)} free at {folder}"
+        remedy = "make room there, or choose another folder: --to FOLDER, BIFOCAL_WEIGHTS=FOLDER"
+        raise Failure(Exit.FAILED, what, remedy)
+
+
+def gib(size: int) -> str:
+    """In the unit in which a person has it: 1.50 GiB, 12.0 MiB."""
+    if size >= 1024**3:
+        return f"{size / 1024**3:,.2f} GiB"
+    return f"{size / 1024**2:,.1f} MiB" if size >= 1024**2 else f"{size / 1024:,.1f} KiB"
