@@ -9,6 +9,7 @@ import typer
 
 from deploy.config import Cluster, ConfigError, address_of, environment, load
 from deploy.failure import Exit, Failure
+from deploy.local.state import running_here
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
@@ -20,7 +21,11 @@ Config = Annotated[
 ]
 Url = Annotated[
     str | None,
-    typer.Option("--url", help=f"The service.  [env: BIFOCAL_URL; default: {DEFAULT_URL}]"),
+    typer.Option(
+        "--url",
+        help="The service.  [env: BIFOCAL_URL; default: the one that `bifocal up` runs here, else "
+        f"{DEFAULT_URL}]",
+    ),
 ]
 Key = Annotated[
     str | None,
@@ -40,13 +45,18 @@ def cluster_of(path: Path | None) -> Cluster:
 
 
 def service_of(url: str | None, key: str | None) -> tuple[str, str | None]:
-    """The address and the key: as given, else of the environment."""
+    """The address and the key: as given, else of the environment, else of what runs here."""
     try:
         found = environment(os.environ)
         named = address_of("--url", url) if url else found.url
     except ConfigError as error:
         raise Failure(Exit.BAD_INPUT, str(error)) from None
-    return named or DEFAULT_URL, key or found.key
+    return named or _url_here() or DEFAULT_URL, key or found.key
+
+
+def _url_here() -> str | None:
+    running = running_here(os.environ)
+    return running.url if running else None
 
 
 def text_of(argument: str) -> str:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
 
 Progress = Literal["starting", "ready", "failed"]
+FILE: Final = "state.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +37,34 @@ class Running:
     """Of a failure."""
 
 
+def running_here(env: Mapping[str, str]) -> Running | None:
+    """What runs now, if anything does; a folder that is not there is not made."""
+    place = _place(env)
+    if not os.path.isfile(place / FILE):
+        return None
+    state = StateFolder(place)
+    return state.load() if state.is_locked() else None
+
+
+def _place(env: Mapping[str, str]) -> Path:
+    """`$BIFOCAL_STATE`, or the place that the desktop's conventions give."""
+    if chosen := env.get("BIFOCAL_STATE"):
+        return Path(chosen)
+    home = Path(env.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return home / "bifocal"
+
+
 class StateFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.logs.mkdir(exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
+        self.logs.chmod(0o700)  # also one that was there before
         self._lock: int | None = None
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "StateFolder":
-        """`$BIFOCAL_STATE`, or the place that the desktop's conventions give."""
-        if chosen := env.get("BIFOCAL_STATE"):
-            return cls(Path(chosen))
-        home = Path(env.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        return cls(home / "bifocal")
+        return cls(_place(env))
 
     @property
     def logs(self) -> Path:
@@ -127,4 +142,4 @@ class StateFolder:
 
     @property
     def _file(self) -> Path:
-        return self.path / "state.json"
+        return self.path / FILE

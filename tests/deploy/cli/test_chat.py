@@ -11,6 +11,9 @@ import pytest
 
 from deploy.cli.chat import Screen, harmless
 from deploy.cli.client import Decision, Ended, Piece
+from deploy.local.head import Ports
+from deploy.local.processes import ProcessId
+from deploy.local.state import Running, StateFolder
 
 HEADERS = {
     "content-type": "text/event-stream",
@@ -137,6 +140,14 @@ def test_address_and_key_come_from_the_environment(bifocal, endpoint, monkeypatc
     assert endpoint.given["authorization"] == "Bearer bf-x"
     bifocal("chat", "hi", "--key", "bf-y")
     assert endpoint.given["authorization"] == "Bearer bf-y"
+
+
+def test_without_an_address_it_asks_the_service_that_runs_here(bifocal, endpoint, tmp_path):
+    state = StateFolder(tmp_path / "state")
+    state.lock()
+    state.save(Running(ProcessId(1, 1.0), "ready", url(endpoint), "", Ports(*range(10)), ""))
+    assert bifocal("chat", "1+1?").out == "is 2\n"
+    state.unlock()
 
 
 def refusal(message: str) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
-from deploy.local.state import Running, StateFolder
+from deploy.local.state import Running, StateFolder, running_here
 
 RUNNING = Running(
     supervisor=ProcessId(12, 3.5),
@@ -40,9 +40,16 @@ def test_it_is_for_its_owner_alone(tmp_path: Path) -> None:
     state.save(RUNNING)
     state.new_secret(state.pool_token_file)
     assert state.path.stat().st_mode & 0o777 == 0o700
+    assert state.logs.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in state.path.iterdir() if file.is_file()} == {
         0o600
     }
+
+
+def test_logs_that_others_could_read_are_closed(tmp_path: Path) -> None:
+    (logs := tmp_path / "logs").mkdir(mode=0o755)
+    StateFolder(tmp_path)
+    assert logs.stat().st_mode & 0o777 == 0o700
 
 
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
@@ -96,3 +103,15 @@ def test_the_lock_dies_with_its_holder(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         assert not state.is_locked()
+
+
+def test_what_runs_here_is_found_only_while_it_runs(tmp_path: Path) -> None:
+    env = {"BIFOCAL_STATE": str(tmp_path / "s")}
+    assert running_here(env) is None
+    assert not (tmp_path / "s").exists()
+    supervisor = StateFolder(tmp_path / "s")
+    supervisor.save(RUNNING)
+    assert running_here(env) is None
+    supervisor.lock()
+    assert running_here(env) == RUNNING
+    supervisor.unlock()
