@@ -6,7 +6,6 @@ already is asked and left alone.
 
 import argparse
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from deploy.cli.client import Event, Piece, ask
 from deploy.cli.inputs import service_of
 from deploy.config import POCKET, load
 from deploy.failure import Exit, Failure
+from deploy.local.ports import is_taken
 from deploy.local.state import StateFolder
 from serving.config import GatewaySpec
 
@@ -99,17 +99,11 @@ def _bifocal(*arguments: str) -> int:
 
 def config_for(gateway: GatewaySpec, folder: Path) -> list[str]:
     """The pocket cluster; where its port is taken, the same on a free one."""
-    if not _is_taken(gateway.host, gateway.port):
+    if not is_taken(gateway.host, gateway.port):
         return []
     print(f"port {gateway.port} is taken; the demo takes a free one")
     (file := folder / "bifocal.yaml").write_text(f"{POCKET.read_text()}gateway: {{port: 0}}\n")
     return ["--config", str(file)]
-
-
-def _is_taken(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((host, port)) == 0
 
 
 def _present(show: Show, url: str) -> None:

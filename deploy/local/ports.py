@@ -33,6 +33,11 @@ def is_taken(host: str, port: int) -> bool:
     return False
 
 
+def url_of(host: str, port: int) -> str:
+    """An address of IPv6 stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def holder(port: int) -> str | None:
     """Process and id, where the system tells."""
     try:

@@ -19,7 +19,7 @@ from deploy.local.gateway import Gateway, answers, command
 from deploy.local.listeners import Listener, listeners
 from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.pools import pools_of
-from deploy.local.ports import LOOPBACK, free_ports
+from deploy.local.ports import LOOPBACK, free_ports, url_of
 from deploy.local.processes import ProcessId, session
 from deploy.local.ray_head import RayHead
 from deploy.local.rest import RayAway
@@ -57,7 +57,7 @@ class LocalService:
     @property
     def url(self) -> str:
         spec = self.cluster.gateway
-        return f"http://{EVERYWHERE.get(spec.host, spec.host)}:{spec.port}"
+        return url_of(EVERYWHERE.get(spec.host, spec.host), spec.port)
 
     def check(self) -> None:
         """Raises preflight.NotReady."""
@@ -150,7 +150,7 @@ def _ray_cpus(pools: list[Pool]) -> int:
     """Ray's CPUs are only a count, of which each engine on the CPU takes one per worker; on a
     laptop they are what is needed, not what is there. One is for building applications."""
     engines = sum(
-        preflight.replicas_at_most(pool.spec.replicas) * pool.spec.tensor_parallel_size
+        preflight.replicas_at_most(pool.spec.replicas) * pool.layout.ranks
         for pool in pools
         if pool.hardware.cpu
     )

@@ -29,6 +29,16 @@ def test_a_taken_port_gives_the_pocket_cluster_on_a_free_one(tmp_path, capsys):
     assert "is taken" in capsys.readouterr().out
 
 
+def test_a_taken_port_of_ipv6_is_seen_too(tmp_path):
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        other.listen()
+        assert config_for(GatewaySpec(host="::1", port=other.getsockname()[1]), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("show", "mode"), [(SHOWS[0], Mode.PLAIN), (SHOWS[1], Mode.THINKING)], ids=["easy", "hard"]
 )
