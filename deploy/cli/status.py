@@ -7,14 +7,15 @@ import json
 import os
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import typer
 
 from deploy.cli.inputs import Json
-from deploy.failure import Exit
+from deploy.failure import Exit, Failure
 from deploy.local.gateway import answers
 from deploy.local.phases import Phase, PoolStatus, statuses
-from deploy.local.rest import RayAway, RayRest
+from deploy.local.rest import RayAway, RayRefused, RayRest
 from deploy.local.state import Running, StateFolder
 from serving.values import ModelName
 
@@ -41,8 +42,8 @@ def _say_not_running(running: Running | None, *, as_json: bool) -> None:
 
 def _report(running: Running, state: StateFolder) -> dict[str, Any]:
     pools = _pools(running, state)
-    host, _, port = running.url.removeprefix("http://").rpartition(":")
-    gateway = answers(host, int(port))
+    at = urlsplit(running.url)
+    gateway = answers(at.hostname or "", at.port or 0)
     return {
         "running": True,
         "ready": gateway and bool(pools) and all(each.phase is Phase.READY for each in pools),
@@ -51,7 +52,7 @@ def _report(running: Running, state: StateFolder) -> dict[str, Any]:
         "pools": [asdict(each) for each in pools],
         "ray": running.ray_url,
         "ports": asdict(running.ports),
-        "logs": {"service": str(state.logs), "ray": f"{running.temp_dir}/session_latest/logs"},
+        "logs": {"service": str(state.logs), "ray": _ray_logs(running)},
         "supervisor": running.supervisor.pid,
     }
 
@@ -62,8 +63,15 @@ def _pools(running: Running, state: StateFolder) -> list[PoolStatus]:
         answer = rest.applications()
     except RayAway:
         return []
+    except RayRefused as error:
+        what = f"Ray refuses to say how the pools are: {error}"
+        raise Failure(Exit.FAILED, what, f"its logs: {_ray_logs(running)}") from None
     names = [ModelName(name) for name in answer["applications"]]
     return statuses(names, answer, is_warming=lambda replica: False)
+
+
+def _ray_logs(running: Running) -> str:
+    return f"{running.temp_dir}/session_latest/logs"
 
 
 def _text(report: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from deploy.local.listeners import reason
 from deploy.local.phases import Phase
 from deploy.local.report import Report
+from deploy.local.rest import RayRefused
 from deploy.local.service import LocalService
 from deploy.local.state import StateFolder
 
@@ -40,8 +41,7 @@ class Supervisor:
         with self._signals():
             try:
                 self._service.check()
-                self._start()
-                self._watch()
+                self._serve()
             except StartFailed as error:
                 self._end()
                 self._state.save(self._service.as_running("failed", str(error)))
@@ -52,6 +52,14 @@ class Supervisor:
                 raise
             self._end()
             self._forget()
+
+    def _serve(self) -> None:
+        try:
+            self._start()
+            self._watch()
+        except RayRefused as error:
+            what = f"Ray refuses what it is asked: {error}\nRay's logs: {self._service.ray.logs}"
+            raise StartFailed(what) from error
 
     def _start(self) -> None:
         self._report.say(f"starting; Ray's logs: {self._service.ray.logs}")

@@ -14,6 +14,7 @@ from deploy.local.head import Ports
 from deploy.local.phases import Phase, PoolStatus
 from deploy.local.preflight import NotReady
 from deploy.local.processes import ProcessId
+from deploy.local.rest import RayRefused
 from deploy.local.state import Progress, Running, StateFolder
 from deploy.local.supervisor import StartFailed, Supervisor
 from serving.values import ModelName
@@ -39,6 +40,7 @@ class Service:
         self.gateway = SimpleNamespace(restart_if_due=lambda now: False)
         self.ray = Ray(temp_dir)
         self.problem: NotReady | None = None
+        self.refusal: RayRefused | None = None
         self.starts = 0
         self.ended = 0
         self._takes = takes
@@ -56,6 +58,8 @@ class Service:
         self.ray.exit_code = None if self.starts >= self._takes else 1
 
     def deploy(self) -> bool:
+        if self.refusal:
+            raise self.refusal
         return self.starts >= self._takes
 
     def statuses(self) -> list[PoolStatus]:
@@ -144,6 +148,17 @@ def test_a_ray_that_never_starts_is_a_failure_that_is_kept(
     assert kept is not None
     assert (kept.progress, kept.why) == ("failed", "Ray ended")
     assert (service.starts, service.ended, service.ray.forgotten) == (2, 1, False)
+
+
+def test_what_ray_refuses_is_a_failure_in_its_words(tmp_path: Path, state: StateFolder) -> None:
+    service = Service(tmp_path)
+    service.refusal = RayRefused("400: no such field: replicas")
+    with pytest.raises(StartFailed, match=r"Ray refuses .*no such field"):
+        run(service, state)
+    kept = state.load()
+    assert kept is not None
+    assert kept.progress == "failed"
+    assert service.ended == 1
 
 
 def test_a_pool_that_failed_ends_it_with_the_reason(tmp_path: Path, state: StateFolder) -> None:
