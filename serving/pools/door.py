@@ -29,7 +29,7 @@ TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"  # noqa: S105  # a name, not a secr
 LOAD_HEADER: Final = HEADER.encode()
 HEALTH: Final = "/health"
 CHAT: Final = "/v1/chat/completions"
-PATHS: Final = frozenset({HEALTH, CHAT, "/v1/completions", "/v1/models"})
+PATHS: Final = frozenset({HEALTH, CHAT, "/v1/completions"})
 
 
 class NoPoolToken(Exception):
