@@ -10,7 +10,10 @@
     │   ├── UnknownModel          404   names the models there are
     │   ├── UnknownPath           404
     │   ├── WrongMethod           405
-    │   └── BodyTooLarge          413
+    │   ├── RequestTimeout        408   headers or body did not arrive in time
+    │   ├── BodyTooLarge          413
+    │   ├── UnsupportedMediaType  415   the body is not JSON by its own account, or is compressed
+    │   └── HeadersTooLarge       431
     ├── CapacityError                   the request is fine; later it will do
     │   ├── TooManyRequests       429   more requests at once than the gateway takes
     │   └── PoolLoading           503   with the seconds until it is expected to be ready
@@ -117,6 +120,21 @@ class WrongMethod(ClientError):
 class BodyTooLarge(ClientError):
     status = 413
     code = "body_too_large"
+
+
+class RequestTimeout(ClientError):
+    status = 408
+    code = "request_timeout"
+
+
+class UnsupportedMediaType(ClientError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class HeadersTooLarge(ClientError):
+    status = 431
+    code = "headers_too_large"
 
 
 class CapacityError(BifocalError):

@@ -13,7 +13,7 @@ from serving import admission, routing, thinking
 from serving.accounting import expected_tokens
 from serving.catalog import ModelFacts
 from serving.config import Limits
-from serving.errors import AnswerTimeout, BifocalError, ContextOverflow, MalformedRequest
+from serving.errors import AnswerTimeout, BifocalError, ContextOverflow, RequestTimeout
 from serving.gateway.asgi import Headers, Reply, Request
 from serving.gateway.call import Call
 from serving.gateway.relay import Path, relay
@@ -36,7 +36,7 @@ class Endpoint:
 CHAT: Final = Endpoint("chat", "/v1/chat/completions", chat.parse)
 COMPLETIONS: Final = Endpoint("completions", "/v1/completions", completions.parse)
 
-BODY: Final = Limit(60.0, MalformedRequest, "the body did not arrive within 60 s")
+BODY: Final = Limit(60.0, RequestTimeout, "the body did not arrive within 60 s")
 """A client that sends its body slower than this holds a place for nothing."""
 
 

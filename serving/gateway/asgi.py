@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from serving.errors import BifocalError, BodyTooLarge, ClientGone, MalformedRequest
+from serving.errors import BifocalError, BodyTooLarge, ClientGone, UnsupportedMediaType
 from serving.values import RequestId
 from serving.wire import sse
 from serving.wire.json import encode
@@ -28,6 +28,7 @@ EVENTS: Final[Headers] = [
 ]
 _bits: Final = random.Random().getrandbits
 """Seeded by the system. A request's id is no secret, and this costs no system call."""
+_CURL: Final = "-H 'content-type: application/json'"
 _BEARER: Final = re.compile(rb"bearer +(\S+) *", re.IGNORECASE)
 
 
@@ -63,13 +64,14 @@ class Request:
         return await self._read(limit)
 
     def _check_headers(self, limit: int) -> None:
-        kind = self.headers.get(b"content-type", b"application/json").lower()
-        if b"json" not in kind.partition(b";")[0]:
-            msg = "content-type must be application/json"
-            raise MalformedRequest(msg)
+        kind = self.headers.get(b"content-type", b"")
+        if kind != b"application/json" and not _is_json(kind):
+            found = f"is {kind[:64].decode('latin-1')!r}" if kind else "is missing"
+            msg = f"content-type {found}; send `content-type: application/json` (curl: {_CURL})"
+            raise UnsupportedMediaType(msg)
         if self.headers.get(b"content-encoding", b"identity").lower() != b"identity":
             msg = "content-encoding is not supported; send the body as it is"
-            raise MalformedRequest(msg)
+            raise UnsupportedMediaType(msg)
         if int(self.headers.get(b"content-length", b"0")) > limit:
             raise _too_large(limit)
 
@@ -90,6 +92,12 @@ class Request:
         """Returns when the client is gone, or its answer complete."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+
+
+def _is_json(kind: bytes) -> bool:
+    """By vLLM's rule: nothing else, and not nothing. A web page can send any other type, or none,
+    to an endpoint on its reader's machine without asking; for this one a browser asks first."""
+    return kind.partition(b";")[0].strip().lower() == b"application/json"
 
 
 def _too_large(limit: int) -> BodyTooLarge:
