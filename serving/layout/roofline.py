@@ -1,0 +1,251 @@
+"""How fast a layout is, predicted: time = max(FLOPs / attainable, bytes / attainable), plus waits.
+
+Counted for the fullest rank, part by part: projections, attention over the KV cache, experts that a
+batch touches, the head. Routing is taken as uniform and independent. The attainable rates are
+`attainable`'s; nothing in here is a measurement. Left out: preemption, prefill between decode
+steps, speculative decoding, and prefix hits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import Final
+
+from serving.layout import attainable, exchange
+from serving.layout.memory import Batch, batches, kv_bytes_of_a_token
+from serving.layout.stages import layers_of_stages
+from serving.layout.values import Demand, Estimate, Precision, Sizes
+from serving.layout.weights import (
+    element_bytes,
+    kv_heads_of_rank,
+    padded_vocabulary,
+    quantised_bytes,
+)
+
+PROMPT: Final = 8192
+"""Tokens; what Qwen3's `max_position_embeddings` leaves beside an answer of 32,768."""
+MEMORY_BOUND, COMPUTE_BOUND = "memory", "compute"
+COMMUNICATION_BOUND, LAUNCH_BOUND = "communication", "launches"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one pass over the layers is about."""
+
+    tokens: float
+    """Of one data-parallel rank."""
+    peers: float
+    """Of all data-parallel ranks together: those that the experts see."""
+    attended: float
+    """Keys that one token looks at, mean."""
+    read: float
+    """Tokens of KV cache that one data-parallel rank reads."""
+    sampled: float
+    """Tokens whose logits are needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of work on one rank, and the rates it attains."""
+
+    name: str
+    flops: float
+    bytes: float
+    flops_per_s: float
+    bytes_per_s: float
+    latency_s: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.latency_s + max(self.flops / self.flops_per_s, self.bytes / self.bytes_per_s)
+
+    @property
+    def limited_by(self) -> str:
+        compute, memory = self.flops / self.flops_per_s, self.bytes / self.bytes_per_s
+        if self.latency_s > max(compute, memory):
+            return LAUNCH_BOUND
+        return COMPUTE_BOUND if compute > memory else MEMORY_BOUND
+
+
+def decode_step(sizes: Sizes, batch: float, context: float) -> Step:
+    """One token each for `batch` requests of a replica that have `context` tokens behind them."""
+    own = batch / sizes.data
+    return Step(own, batch, context, own * context, own)
+
+
+def prefill_step(tokens: float, past: float = 0.0) -> Step:
+    """A piece of one prompt, on one data-parallel rank; `past` tokens of it are cached."""
+    return Step(tokens, tokens, past + tokens / 2, past + tokens, 1.0)
+
+
+def projections(demand: Demand, sizes: Sizes, step: Step) -> Part:
+    """Queries, keys, values and output; a dense model's FFN, or the router."""
+    model = demand.model
+    q = model.q_heads / sizes.tensor * model.head_dim
+    kv = kv_heads_of_rank(model, sizes.tensor) * model.head_dim
+    ffn = 0.0 if model.is_moe else 3 * model.ffn / sizes.tensor
+    weights = int(model.hidden * (2 * q + 2 * kv + ffn))
+    moved = step.tokens * (4 * model.hidden + 2 * q + 2 * kv + ffn)
+    return _matrix(demand, "projections", weights, model.hidden * model.experts, step.tokens, moved)
+
+
+def attention(demand: Demand, sizes: Sizes, step: Step) -> Part:
+    """Scores and their sum over the values; reads the KV cache once."""
+    kind, model = demand.nodes.kind, demand.model
+    q = model.q_heads / sizes.tensor * model.head_dim
+    cache = kv_bytes_of_a_token(demand, sizes, layers=1)
+    return Part(
+        "attention",
+        4 * step.tokens * step.attended * q,
+        step.read * cache + 2 * step.tokens * q * element_bytes(demand.precision),
+        attainable.ATTENTION * attainable.gemm_flops(kind, _sixteen_bits(demand.precision)),
+        attainable.bandwidth(kind),
+    )
+
+
+def experts(demand: Demand, sizes: Sizes, step: Step) -> Part:
+    """Of the fullest rank: those that the tokens of all data ranks touch."""
+    kind, model = demand.nodes.kind, demand.model
+    ranks = sizes.tensor * sizes.data
+    matrices = 3 * model.hidden * model.ffn
+    routed = _fullest(step.peers * model.active_experts / ranks, sizes)
+    touched = touched_experts(demand, step.peers) / ranks
+    held = min(model.experts / ranks, _fullest(touched, sizes))
+    moved = step.peers * model.active_experts / ranks * (2 * model.hidden + 3 * model.ffn)
+    return Part(
+        "experts",
+        2 * routed * matrices,
+        held * quantised_bytes(demand.precision, matrices)
+        + moved * element_bytes(demand.precision),
+        attainable.EXPERTS_GEMM * attainable.gemm_flops(kind, demand.precision),
+        attainable.EXPERTS_MEMORY * kind.bandwidth,
+        attainable.EXPERTS_LATENCY_S,
+    )
+
+
+def touched_experts(demand: Demand, tokens: float) -> float:
+    """How many distinct experts of a layer a batch is expected to need: E (1 - (1 - k/E)^n)."""
+    model = demand.model
+    return model.experts * float(1 - (1 - model.active_experts / model.experts) ** tokens)
+
+
+def head(demand: Demand, sizes: Sizes, step: Step) -> Part:
+    """The logits; never quantised."""
+    weights = padded_vocabulary(demand.model) // sizes.tensor * demand.model.hidden
+    moved = step.sampled * padded_vocabulary(demand.model) / sizes.tensor
+    return _matrix(demand, "head", 0, weights, step.sampled, moved)
+
+
+def parts_of_a_layer(demand: Demand, sizes: Sizes, step: Step) -> Iterator[Part]:
+    yield projections(demand, sizes, step)
+    yield attention(demand, sizes, step)
+    if demand.model.is_moe:
+        yield experts(demand, sizes, step)
+
+
+def estimate(
+    demand: Demand, sizes: Sizes, kv_tokens: int, requests: int, most: Batch | None = None
+) -> Estimate:
+    """`kv_tokens` and `requests` are of one replica, `most` of one step of an engine (None: vLLM's
+    default). Decoding is predicted at full contexts, the slowest it gets."""
+    replicas = demand.nodes.gpus // sizes.gpus
+    most = most or batches(demand, replicas * sizes.data)[0]
+    batch = _batch(demand, requests, replicas, sizes.data * most.max_num_seqs)
+    context = min(demand.asked_context, kv_tokens / batch)
+    prompt = min(PROMPT, demand.asked_context)
+    # With several stages as many batches are under way, each a share of the requests.
+    share = max(1.0, batch / sizes.pipeline)
+    spent = _spent(demand, sizes, decode_step(sizes, share, context))
+    decode_s = sizes.pipeline * sum(spent.values()) + attainable.STEP_S
+    return Estimate(
+        prefill_s=_prefill(demand, sizes, prompt, most.max_num_batched_tokens),
+        decode_s=decode_s,
+        tokens_per_s=replicas * batch / decode_s,
+        batch=batch,
+        prompt=prompt,
+        limited_by=max(spent, key=lambda name: spent[name]),
+        sources=_sources(demand, sizes),
+    )
+
+
+def _batch(demand: Demand, requests: int, replicas: int, seqs: int) -> int:
+    """Requests of one replica at once: what was asked for, as far as the cache and vLLM's
+    `max_num_seqs` of all data ranks hold them."""
+    asked = seqs if demand.concurrency is None else -(-demand.concurrency // replicas)
+    return max(1, min(asked, requests, seqs))
+
+
+def _prefill(demand: Demand, sizes: Sizes, prompt: int, most: int) -> float:
+    """Chunk follows chunk through the stages: (chunks + stages - 1) times the slowest stage."""
+    chunk = min(prompt, most)
+    chunks = -(-prompt // chunk)
+    step = prefill_step(chunk, past=(prompt - chunk) / 2)
+    stage_s = sum(_spent(demand, sizes, step).values())
+    return (chunks + sizes.pipeline - 1) * stage_s + attainable.STEP_S
+
+
+def _spent(demand: Demand, sizes: Sizes, step: Step) -> dict[str, float]:
+    """Seconds of the slowest stage, the hop to the next one included, by what they wait for."""
+    counts = [len(layers) for layers in layers_of_stages(demand.model.layers, sizes.pipeline)]
+    last, most = counts[-1], max(counts)
+    spent = dict.fromkeys((MEMORY_BOUND, COMPUTE_BOUND, COMMUNICATION_BOUND, LAUNCH_BOUND), 0.0)
+    for part in parts_of_a_layer(demand, sizes, step):
+        spent[part.limited_by] += most * (part.seconds - part.latency_s)
+        spent[LAUNCH_BOUND] += most * part.latency_s
+    spent[LAUNCH_BOUND] += most * attainable.KERNELS * attainable.KERNEL_S
+    waits = most * exchange.of_a_layer(demand, sizes, step.tokens, step.peers)
+    spent[COMMUNICATION_BOUND] += waits + exchange.between_stages(demand, sizes, step.tokens)
+    ends = head(demand, sizes, step)
+    if last == most or sizes.pipeline == 1:
+        spent[ends.limited_by] += ends.seconds
+    return spent
+
+
+def _matrix(
+    demand: Demand, name: str, quantised: int, kept: int, tokens: float, moved: float
+) -> Part:
+    """Products of `tokens` rows with weights, of which `kept` are in 16 bits; `moved` elements."""
+    kind, element = demand.nodes.kind, element_bytes(demand.precision)
+    fast = attainable.gemm_flops(kind, demand.precision)
+    slow = attainable.gemm_flops(kind, _sixteen_bits(demand.precision))
+    # Both in the units of the faster rate, so that one division gives the time.
+    flops = 2 * tokens * (quantised + kept * fast / slow)
+    read = quantised_bytes(demand.precision, quantised) + element * (kept + moved)
+    return Part(name, flops, read, attainable.GEMM * fast, attainable.bandwidth(kind))
+
+
+def _sixteen_bits(precision: Precision) -> Precision:
+    """What is not quantised is computed in."""
+    return Precision.FP32 if precision is Precision.FP32 else Precision.BF16
+
+
+def _fullest(mean: float, sizes: Sizes) -> float:
+    """Of `mean` a rank, what the fullest of the expert-parallel ranks has: the expected maximum of
+    n normals with Poisson's variance, mean + sqrt(2 mean ln n). Cut experts are equal on all."""
+    return mean + sqrt(2 * mean * log(sizes.expert_parallel_size))
+
+
+def _sources(demand: Demand, sizes: Sizes) -> tuple[str, ...]:
+    kind = demand.nodes.kind
+    said = [
+        "predicted by a roofline, not measured",
+        f"{kind.name}: {kind.source}",
+        f"memory {attainable.MEMORY:.0%} and matrix products {attainable.GEMM:.0%} of the"
+        " datasheet: pytorch/ao, roofline_utils.py",
+        f"attention {attainable.ATTENTION:.0%} of the bf16 FLOPs: arXiv:2407.08608",
+    ]
+    if demand.model.is_moe:
+        said.append(
+            f"experts {attainable.EXPERTS_MEMORY:.0%} of the memory's bandwidth and"
+            f" {attainable.EXPERTS_LATENCY_S * 1e6:.0f} us: vllm-project/vllm, pull request 24700;"
+            f" {attainable.EXPERTS_GEMM:.0%} of the FLOPs, uniform routing: assumed"
+        )
+    if sizes.tensor > 1 or sizes.data > 1:
+        said.append(f"links {attainable.LINK:.0%}: NVIDIA/nccl-tests, issue 212")
+    if sizes.gpus > demand.nodes.per_node:
+        said.append(
+            f"network {attainable.network(kind) * 8 / 1e9:.0f} Gb/s a GPU,"
+            f" {attainable.NETWORK_LATENCY_S * 1e6:.0f} us: assumed"
+        )
+    said.append(f"{attainable.STEP_S * 1e3:.0f} ms a step: tenstorrent/tt-inference-server, 340")
+    return tuple(said)
