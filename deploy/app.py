@@ -56,9 +56,8 @@ def build(
         keep_alive=cluster.gateway.keep_alive,
         longest_answer=cluster.longest_answer,
     )
-    sources = _sources(cluster.models, ray_url, ray_token)
-    every = cluster.gateway.targets_every
-    return Gateway(service, sources, pool_token=pool_token, every=every)
+    sources = _sources(cluster.models, ray_url, ray_token, pool_token)
+    return Gateway(service, sources, every=cluster.gateway.targets_every)
 
 
 def run(gateway: Gateway, *, host: str, port: int, longest_answer: float) -> None:
@@ -110,11 +109,11 @@ class Server(uvicorn.Server):
 
 
 def _sources(
-    models: Mapping[ModelName, ModelSpec], url: str, token: str | None
+    models: Mapping[ModelName, ModelSpec], url: str, token: str | None, pool_token: str | None
 ) -> Sequence[TargetSource]:
     fixed = {name: spec.targets for name, spec in models.items() if spec.targets}
     on_ray = models.keys() - fixed.keys()
     return [
-        *([RaySource(on_ray, url, token)] if on_ray else []),
+        *([RaySource(on_ray, url, token, pool_token)] if on_ray else []),
         *([FixedSource(fixed)] if fixed else []),
     ]

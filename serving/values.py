@@ -1,6 +1,6 @@
 """The frozen facts that every room shares. No behaviour beyond what follows from the fields."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 
@@ -89,6 +89,8 @@ class Target:
 
     id: TargetId
     url: str
+    token: str | None = field(default=None, repr=False)
+    """What opens its door: its source's, so that no other source's replicas see it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
 from serving.gateway.targets import TargetSource
-from serving.gateway.upstream import Upstream, open_session, pool_headers
+from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
 from serving.gateway.watch import Limit
 from serving.values import RequestId
 
@@ -47,11 +47,9 @@ class Gateway:
         service: Service,
         sources: Sequence[TargetSource],
         *,
-        pool_token: str | None,
         every: float,
     ) -> None:
         self._service, self._sources, self._every = service, sources, every
-        self._pool_token = pool_token
         self._pools = Pools(service.served)
         self._created = int(time.time())
         self._routes: Mapping[str, Mapping[str, Handler]] = {}
@@ -80,8 +78,8 @@ class Gateway:
         """From start to end: the connections, and the loop that watches the replicas."""
         await receive()
         async with (
-            open_session({}) as plain,  # Ray must not see the pool's token
-            open_session(pool_headers(self._pool_token)) as session,
+            open_session({}) as plain,
+            open_session(REPLICA_HEADERS) as session,
             asyncio.TaskGroup() as tasks,
         ):
             upstream = Upstream(session)

@@ -71,9 +71,17 @@ def _fixed(url: str) -> Target:
 
 
 class RaySource:
-    """Pools that are Serve applications, asked of the dashboard of a Ray cluster."""
+    """Pools that are Serve applications, asked of the dashboard of a Ray cluster: `token` is for
+    the dashboard, `pool_token` for the replicas that it names."""
 
-    def __init__(self, names: Iterable[ModelName], url: str, token: str | None = None) -> None:
+    def __init__(
+        self,
+        names: Iterable[ModelName],
+        url: str,
+        token: str | None = None,
+        pool_token: str | None = None,
+    ) -> None:
+        self._pool_token = pool_token
         self._missing = dict.fromkeys(names, PoolStatus(PoolState.MISSING))
         self._url = f"{url.rstrip('/')}/api/serve/applications/"
         self._headers = {"accept": "application/json"}
@@ -92,7 +100,7 @@ class RaySource:
         if response.status != 200:
             msg = f"{self._url} answered {response.status}"
             raise SourceUnavailable(msg)
-        found = parse_applications(body)
+        found = parse_applications(body, self._pool_token)
         return {name: found.get(name, missing) for name, missing in self._missing.items()}
 
 
@@ -132,7 +140,9 @@ _STATES: Final = {
 }
 
 
-def parse_applications(body: bytes) -> Mapping[ModelName, PoolStatus]:
+def parse_applications(
+    body: bytes, pool_token: str | None = None
+) -> Mapping[ModelName, PoolStatus]:
     """The schema is Ray's alpha, so only what is needed is read, and a group that cannot be read
     is passed over."""
     try:
@@ -140,7 +150,7 @@ def parse_applications(body: bytes) -> Mapping[ModelName, PoolStatus]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"Ray's answer cannot be read: {error}"
         raise SourceUnavailable(msg) from error
-    targets = _targets_by_app(answer.target_groups)
+    targets = _targets_by_app(answer.target_groups, pool_token)
     return {
         ModelName(name): PoolStatus(
             state=_STATES.get(application.status, PoolState.UNKNOWN),
@@ -152,7 +162,7 @@ def parse_applications(body: bytes) -> Mapping[ModelName, PoolStatus]:
     }
 
 
-def _targets_by_app(groups: Sequence[Any]) -> dict[str, list[Target]]:
+def _targets_by_app(groups: Sequence[Any], token: str | None) -> dict[str, list[Target]]:
     found: dict[str, list[Target]] = {}
     for raw in groups:
         try:
@@ -160,11 +170,12 @@ def _targets_by_app(groups: Sequence[Any]) -> dict[str, list[Target]]:
         except msgspec.ValidationError:
             continue
         if group.app_name and group.protocol.upper().endswith("HTTP"):
-            found.setdefault(group.app_name, []).extend(_target(group, at) for at in group.targets)
+            targets = found.setdefault(group.app_name, [])
+            targets.extend(_target(group, at, token) for at in group.targets)
     return found
 
 
-def _target(group: _Group, at: _Address) -> Target:
+def _target(group: _Group, at: _Address, token: str | None) -> Target:
     host = f"[{at.ip}]" if ":" in at.ip else at.ip
     url = f"http://{host}:{at.port}{group.route_prefix.rstrip('/')}"
-    return Target(TargetId(f"{at.name or 'replica'}@{host}:{at.port}"), url)
+    return Target(TargetId(f"{at.name or 'replica'}@{host}:{at.port}"), url, token)

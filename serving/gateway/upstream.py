@@ -25,16 +25,14 @@ BROKE: Final = (aiohttp.ClientError, ConnectionError)
 """What aiohttp raises when a connection cannot be made or does not last."""
 
 
-def pool_headers(token: str | None) -> Mapping[str, str]:
-    """Of every request to a replica."""
-    headers = {
-        "content-type": "application/json",
-        # Said here, these are quicker than those that the client would add.
-        "accept": "*/*",
-        "accept-encoding": "identity",
-        "user-agent": "bifocal",
-    }
-    return headers if token is None else {**headers, "authorization": f"Bearer {token}"}
+REPLICA_HEADERS: Final = {
+    "content-type": "application/json",
+    # Said here, these are quicker than those that the client would add.
+    "accept": "*/*",
+    "accept-encoding": "identity",
+    "user-agent": "bifocal",
+}
+"""Of every request to a replica. Its token is not among them: each has that of its own source."""
 
 
 @asynccontextmanager
@@ -52,7 +50,7 @@ async def open_session(headers: Mapping[str, str]) -> AsyncIterator[aiohttp.Clie
 
 
 class Upstream:
-    """Sends requests to replicas, by a session that holds their pool's token."""
+    """Sends requests to replicas, each with its own token."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -62,11 +60,14 @@ class Upstream:
         self, target: Target, path: str, body: bytes, id: RequestId
     ) -> aiohttp.ClientResponse:
         """Raises EngineUnavailable when no answer begins."""
+        headers: dict[str, str] = {"x-request-id": id}
+        if target.token is not None:
+            headers["authorization"] = f"Bearer {target.token}"
         try:
             return await self._session.post(
                 self._url(target, path),
                 data=body,
-                headers={"x-request-id": id},
+                headers=headers,
                 allow_redirects=False,
             )
         except BROKE as error:

@@ -275,7 +275,7 @@ async def gateway(
         longest_answer=longest_answer,
     )
     fixed = [FixedSource({DENSE: replicas, MOE: replicas})]
-    app = Gateway(service, sources or fixed, pool_token="pool-secret", every=0.1)
+    app = Gateway(service, sources or fixed, every=0.1)
     async with serving(app, lifespan="on") as url:
         yield url
 

@@ -167,11 +167,24 @@ async def test_replicas_come_are_kept_while_ray_is_away_and_go(ask: Ask) -> None
     assert peer.received[0].path == "/pools/pocket-dense/v1/chat/completions"
 
 
-async def test_ray_does_not_see_the_pools_token(ask: Ask) -> None:
-    ray = Ray(answer({}))
-    async with serving(ray) as dashboard, gateway(sources=[RaySource([DENSE], dashboard)]):
-        pass
+async def test_the_pools_token_goes_to_the_replicas_that_ray_named_and_to_nobody_else(
+    ask: Ask,
+) -> None:
+    ours, foreign = Peer([peers.said()]), Peer([peers.said()])
+    async with serving(ours) as replica, serving(foreign) as fixed:
+        ray = Ray(answer({DENSE: application()}, at(replica, DENSE)))
+        async with serving(ray) as dashboard:
+            pools = RaySource([DENSE], dashboard, pool_token="pool-secret")
+            async with gateway(sources=[pools, FixedSource({MOE: [fixed]})]) as url:
+                assert (await ask(url, model=DENSE)).status == 200
+                assert (await ask(url, model=MOE)).status == 200
+    assert ours.received[0].headers["authorization"] == "Bearer pool-secret"
+    assert "authorization" not in foreign.received[0].headers
     assert "authorization" not in ray.asked[0]
+
+
+def test_a_target_shows_its_token_to_no_log() -> None:
+    assert "secret" not in repr(Target(TargetId("a"), "http://a", "secret"))
 
 
 async def test_a_replica_that_failed_is_left_out_until_it_answers_again(ask: Ask) -> None:
