@@ -82,6 +82,7 @@ class RaySource:
         pool_token: str | None = None,
     ) -> None:
         self._pool_token = pool_token
+        self._knew_some = False
         self._missing = dict.fromkeys(names, PoolStatus(PoolState.MISSING))
         self._url = f"{url.rstrip('/')}/api/serve/applications/"
         self._headers = {"accept": "application/json"}
@@ -101,6 +102,12 @@ class RaySource:
             msg = f"{self._url} answered {response.status}"
             raise SourceUnavailable(msg)
         found = parse_applications(body, self._pool_token)
+        if not found and self._knew_some:
+            # So the dashboard answers while Serve's controller is away; of pools that were truly
+            # deleted, all of them, the replicas will not answer either.
+            msg = f"{self._url} knows no application any more"
+            raise SourceUnavailable(msg)
+        self._knew_some = any(found[name].targets for name in self._missing if name in found)
         return {name: found.get(name, missing) for name, missing in self._missing.items()}
 
 

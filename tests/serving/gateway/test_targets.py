@@ -1,6 +1,7 @@
 """Where the replicas are: Ray's answers, read defensively, and kept when Ray is away."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -158,13 +159,47 @@ async def test_replicas_come_are_kept_while_ray_is_away_and_go(ask: Ask) -> None
             ray.away = True
             await asyncio.sleep(0.3)
             kept = await ask(url)
-            ray.away, ray.body = False, answer({})
+            ray.away, ray.body = False, answer({MOE: application("DEPLOYING")})
             await asyncio.sleep(0.3)
             gone = await ask(url)
     assert (loading.status, loading.error["code"]) == (503, "pool_loading")
     assert (failed.status, failed.error["code"]) == (503, "engine_unavailable")
     assert (ready.status, kept.status, gone.status) == (200, 200, 503)
     assert peer.received[0].path == "/pools/pocket-dense/v1/chat/completions"
+
+
+KNOWN = answer({DENSE: application(), MOE: application()}, group(DENSE, 1), group(MOE, 2))
+EMPTY = answer({})
+"""As Ray's dashboard answers, with 200, when Serve's controller is gone."""
+ONE_LEFT = answer({MOE: application()}, group(MOE, 2))
+LOADING = answer({DENSE: application("DEPLOYING"), MOE: application("DEPLOYING")})
+
+
+@pytest.mark.parametrize(
+    ("answers", "replicas"),
+    [
+        pytest.param([KNOWN, EMPTY], None, id="the controller is gone"),
+        pytest.param([KNOWN, EMPTY, EMPTY], None, id="and stays away"),
+        pytest.param([KNOWN, ONE_LEFT], {DENSE: 0, MOE: 1}, id="one pool was deleted"),
+        pytest.param([KNOWN, EMPTY, ONE_LEFT], {DENSE: 0, MOE: 1}, id="meanwhile"),
+        pytest.param([KNOWN, LOADING], {DENSE: 0, MOE: 0}, id="all are deployed anew"),
+        pytest.param([EMPTY], {DENSE: 0, MOE: 0}, id="none was deployed yet"),
+        pytest.param([LOADING, EMPTY], {DENSE: 0, MOE: 0}, id="none had replicas"),
+    ],
+)
+async def test_an_answer_without_any_application_is_none_where_there_were_replicas(
+    client: aiohttp.ClientSession, answers: list[bytes], replicas: dict[ModelName, int] | None
+) -> None:
+    """None: the last answer does not count, and what was known stays."""
+    ray = Ray(b"")
+    async with serving(ray) as url:
+        source = RaySource([DENSE, MOE], url)
+        for body in answers:
+            ray.body, found = body, None
+            with contextlib.suppress(SourceUnavailable):
+                found = await source.pools(client)
+    counted = found and {name: len(status.targets) for name, status in found.items()}
+    assert counted == replicas
 
 
 async def test_the_pools_token_goes_to_the_replicas_that_ray_named_and_to_nobody_else(
