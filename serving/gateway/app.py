@@ -24,6 +24,7 @@ from serving.errors import (
 from serving.gateway import models
 from serving.gateway.answer import CHAT, COMPLETIONS, Answers, Service
 from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, new_request_id
+from serving.gateway.loading import expected_start_s
 from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
@@ -50,7 +51,12 @@ class Gateway:
         every: float,
     ) -> None:
         self._service, self._sources, self._every = service, sources, every
-        self._pools = Pools(service.served)
+        self._pools = Pools(
+            {
+                name: expected_start_s(model.facts, model.precision)
+                for name, model in service.served.items()
+            }
+        )
         self._created = int(time.time())
         self._routes: Mapping[str, Mapping[str, Handler]] = {}
         """Filled when the server starts."""

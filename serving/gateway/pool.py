@@ -4,22 +4,19 @@ It is told where the replicas are, what is on them and how they fare, and asks `
 takes the next request.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from serving import balance
 from serving.errors import BifocalError, EngineUnavailable, PoolLoading
+from serving.gateway.loading import retry_after_s
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
 
 LOAD_STALE_S: Final = 5.0
 """What a door said so long ago says nothing of now."""
-EXPECTED_START_S: Final = 70.0
-"""A pocket pool on two cores starts in 35 to 70 s; a large model takes longer, and is asked for
-again a little later each time."""
-SOON_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +98,12 @@ class _Replica:
 class Pools:
     """The live state of all pools, in one event loop; others see it as frozen snapshots."""
 
-    def __init__(self, names: Iterable[ModelName]) -> None:
+    def __init__(self, starts: Mapping[ModelName, float]) -> None:
+        """Each pool's name, and the seconds in which it is expected to start."""
+        self._starts = starts
         self._status: dict[ModelName, PoolStatus] = {}
         self._replicas: dict[ModelName, dict[TargetId, _Replica]] = {}
-        for name in names:
+        for name in starts:
             self._status[name] = PoolStatus(PoolState.UNKNOWN)
             self._replicas[name] = {}
         self._turn = 0
@@ -120,7 +119,7 @@ class Pools:
         self._turn += 1
         target = balance.choose(self._snapshots(name), self._turn, avoid)
         if target is None:
-            raise _nothing_there(name, self.snapshot(name), now)
+            raise _nothing_there(name, self.snapshot(name), now, self._starts[name])
         return target
 
     def begin(self, name: ModelName, target: TargetId, tokens: int) -> Callable[[], None]:
@@ -171,10 +170,10 @@ class Pools:
         return tuple([replica.snapshot() for replica in self._replicas[name].values()])
 
 
-def _nothing_there(name: ModelName, pool: PoolSnapshot, now: float) -> BifocalError:
+def _nothing_there(name: ModelName, pool: PoolSnapshot, now: float, start_s: float) -> BifocalError:
     msg = f"{name} is not ready: {pool.why_not}"
     if pool.status.state is PoolState.FAILED:
-        return EngineUnavailable(msg, retry_after_s=int(EXPECTED_START_S))
+        return EngineUnavailable(msg, retry_after_s=round(start_s))
     since = pool.status.since
     elapsed = 0.0 if since is None else max(0.0, now - since)
-    return PoolLoading(msg, retry_after_s=max(SOON_S, round(EXPECTED_START_S - elapsed)))
+    return PoolLoading(msg, retry_after_s=retry_after_s(start_s, elapsed))

@@ -3,11 +3,12 @@
 import pytest
 
 from serving.errors import EngineUnavailable, PoolLoading
-from serving.gateway.pool import EXPECTED_START_S, LOAD_STALE_S, SOON_S, Pools
+from serving.gateway.pool import LOAD_STALE_S, Pools
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
 
 NAME = ModelName("pocket-dense")
+START_S = 70.0
 A, B = (Target(TargetId(name), f"http://{name}") for name in "ab")
 BUSY = Load(running=5, waiting=1, kv_cache_usage=0.5)
 
@@ -17,7 +18,7 @@ def running(*targets: Target) -> dict[ModelName, PoolStatus]:
 
 
 def pools_with(*targets: Target) -> Pools:
-    pools = Pools([NAME])
+    pools = Pools({NAME: START_S})
     pools.update(running(*targets), now=0)
     return pools
 
@@ -92,13 +93,14 @@ def test_a_pool_is_ready_while_one_replica_is_well() -> None:
 @pytest.mark.parametrize(
     ("now", "seconds"),
     [
-        pytest.param(1000.0, EXPECTED_START_S, id="just deployed"),
-        pytest.param(1030.0, EXPECTED_START_S - 30, id="for half a minute"),
-        pytest.param(9999.0, SOON_S, id="longer than expected"),
+        pytest.param(1000.0, START_S, id="just deployed"),
+        pytest.param(1030.0, START_S - 30, id="for half a minute"),
+        pytest.param(1068.0, 7, id="a tenth of its age"),
+        pytest.param(1200.0, 20, id="longer than expected"),
     ],
 )
 def test_a_loading_pool_tells_the_seconds_that_are_left(now: float, seconds: float) -> None:
-    pools = Pools([NAME])
+    pools = Pools({NAME: START_S})
     pools.update({NAME: PoolStatus(PoolState.LOADING, since=1000.0)}, now=0)
     with pytest.raises(PoolLoading, match="it is loading") as caught:
         pools.choose(NAME, now)
@@ -106,7 +108,7 @@ def test_a_loading_pool_tells_the_seconds_that_are_left(now: float, seconds: flo
 
 
 def test_a_pool_that_failed_to_start_is_not_said_to_be_loading() -> None:
-    pools = Pools([NAME])
+    pools = Pools({NAME: START_S})
     pools.update({NAME: PoolStatus(PoolState.FAILED, message="Traceback")}, now=0)
     with pytest.raises(EngineUnavailable, match="it failed to start") as caught:
         pools.choose(NAME, now=0)
