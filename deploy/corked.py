@@ -1,15 +1,28 @@
-"""uvicorn's protocol with one write a turn of the event loop instead of one a message.
+"""uvicorn's protocol with one write a turn of the event loop instead of one a message, and with
+bounds on what comes before a request.
 
 ASGI sends an answer's headers apart from its body, and of a stream the last events apart from the
 end. Each write is a system call and wakes the client, and for short answers that costs more than
 all that the gateway decides (measured: a stream of 64 events makes 3.5 writes instead of 5.3).
 Nothing is held back: what is written in a turn leaves at its end.
+
+uvicorn bounds neither the bytes nor the time of a request's headers, and answers what is no HTTP in
+plain text; here these are errors of ours, in OpenAI's shape.
 """
 
 import asyncio
-from typing import Any, cast
+import sys
+from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.errors import BifocalError, HeadersTooLarge, MalformedRequest, RequestTimeout
+from serving.wire.json import encode
+
+MAX_HEADERS: Final = 64 * 1024
+"""Bytes of request line and headers; nginx and Node allow 8 to 32 KiB."""
+HEADERS_WITHIN_S: Final = 60.0
+"""nginx's default (client_header_timeout)."""
 
 
 class Corked:
@@ -38,5 +51,84 @@ class Corked:
 
 
 class CorkedProtocol(HttpToolsProtocol):
+    """A request whose headers come in one piece, as almost all do, starts no timer and has nothing
+    counted."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _in_headers = False
+    _in_pieces = 0
+    """Bytes of the headers that are being read, without their first piece: in it may be the end of
+    the request before."""
+    _is_large = False
+    """Whether these headers could be too large, so that it is worth while to add them up."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._is_large = self._in_headers or len(data) > MAX_HEADERS
+        if self._in_headers:
+            self._in_pieces += len(data)
+        super().data_received(data)
+        if self._in_headers and not self.transport.is_closing():
+            if self._in_pieces > MAX_HEADERS:
+                self._refuse(_too_large())
+            elif self._timer is None:
+                self._start_timer()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_headers, self._in_pieces = True, 0
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._stop_timer()
+        if self._is_large and self._headers_size() > MAX_HEADERS:
+            raise _too_large()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn calls it for what its parser raises, which may have been raised by us in it."""
+        cause = getattr(sys.exception(), "__context__", None)
+        is_ours = isinstance(cause, BifocalError)
+        self._refuse(cause if is_ours else MalformedRequest("this is not valid HTTP/1.1"))
+
+    def _headers_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
+    def _refuse(self, error: BifocalError) -> None:
+        """Closes the connection; an answer that is under way on it must not get this in its
+        midst."""
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.write(_response(error))
+        self.transport.close()
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(HEADERS_WITHIN_S, self._late)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        if self._in_headers:
+            msg = f"the headers did not arrive within {HEADERS_WITHIN_S:g} s"
+            self._refuse(RequestTimeout(msg))
+        else:
+            self.transport.close()  # nobody has asked for anything
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"the headers are larger than the {MAX_HEADERS} bytes that are allowed")
+
+
+def _response(error: BifocalError) -> bytes:
+    body = encode(error.body())
+    headers = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return STATUS_LINE[error.status] + headers % len(body) + body

@@ -1,12 +1,16 @@
 """One write a turn, in order, and none lost at the end of a connection."""
 
 import asyncio
+import json
 import socket
+from collections.abc import AsyncIterator
 
 import aiohttp
+import pytest
 import uvicorn
 
-from deploy.corked import Corked, CorkedProtocol
+from deploy import corked
+from deploy.corked import MAX_HEADERS, Corked, CorkedProtocol
 
 
 class Recorded(asyncio.Transport):
@@ -75,17 +79,137 @@ async def _answer(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
     await send({"type": "http.response.body", "body": b"done"})
 
 
-async def test_answers_and_streams_of_a_server_are_whole_on_one_connection() -> None:
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    """Of a server with this protocol."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(_answer, http=CorkedProtocol, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def test_answers_and_streams_of_a_server_are_whole_on_one_connection(port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        for path, expected in (("/", b"done"), ("/stream", b"one two done"), ("/", b"done")):
+            async with session.get(url + path) as response:
+                assert await response.read() == expected
+
+
+async def said(port: int, *pieces: bytes | float) -> bytes:
+    """All that the server says to these bytes until it closes; a number is a pause in seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
-            for path, expected in (("/", b"done"), ("/stream", b"one two done"), ("/", b"done")):
-                async with session.get(url + path) as response:
-                    assert await response.read() == expected
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                writer.write(piece)
+                await writer.drain()
+            else:
+                await asyncio.sleep(piece)
+        return await asyncio.wait_for(reader.read(), 10)
     finally:
-        server.should_exit = True
-        await serving
+        writer.close()
+
+
+def error_of(answer: bytes) -> tuple[int, str]:
+    """Status and code, if the answer is one in OpenAI's shape."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head
+    assert f"content-length: {len(body)}".encode() in head
+    error = json.loads(body)["error"]
+    assert error["type"] == "invalid_request_error"
+    return int(head.split(b" ")[1]), error["code"]
+
+
+HELLO = b"GET / HTTP/1.1\r\nhost: x\r\n"
+LAST = b"connection: close\r\n\r\n"
+
+
+def padding(size: int) -> bytes:
+    return b"x-padding: " + b"x" * size + b"\r\n"
+
+
+TOO_MUCH = padding(MAX_HEADERS)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "error"),
+    [
+        pytest.param([b"nonsense\r\n\r\n"], (400, "malformed_request"), id="no HTTP"),
+        pytest.param([b"GET / HTTP/9.9\r\n\r\n"], (400, "malformed_request"), id="a new version"),
+        pytest.param([HELLO + b"a b: c\r\n\r\n"], (400, "malformed_request"), id="a bad header"),
+        pytest.param([HELLO + TOO_MUCH + LAST], (431, "headers_too_large"), id="large at once"),
+        pytest.param(
+            [HELLO, 0.1, TOO_MUCH[:40_000], 0.1, TOO_MUCH[40_000:] + LAST],
+            (431, "headers_too_large"),
+            id="large in pieces",
+        ),
+        pytest.param(
+            [HELLO, 0.1, TOO_MUCH[:40_000], 0.1, TOO_MUCH[40_000:-2]],
+            (431, "headers_too_large"),
+            id="large without an end",
+        ),
+        pytest.param(
+            [b"GET /" + b"x" * MAX_HEADERS + b" HTTP/1.1\r\n\r\n"],
+            (431, "headers_too_large"),
+            id="a long path",
+        ),
+    ],
+)
+async def test_what_is_no_request_is_told_in_openais_shape(
+    port: int, pieces: list[bytes | float], error: tuple[int, str]
+) -> None:
+    assert error_of(await said(port, *pieces)) == error
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([HELLO + padding(MAX_HEADERS - 100) + LAST], id="headers just small enough"),
+        pytest.param([HELLO, 0.1, padding(60_000), 0.1, LAST], id="in pieces"),
+        pytest.param(
+            [
+                b"POST / HTTP/1.1\r\ncontent-length: 200000\r\n\r\n" + b"x" * 200_000 + HELLO[:9],
+                0.1,
+                HELLO[9:] + LAST,
+            ],
+            id="behind a large body",
+        ),
+    ],
+)
+async def test_what_is_within_the_bounds_is_answered(
+    port: int, pieces: list[bytes | float]
+) -> None:
+    answer = await said(port, *pieces)
+    assert answer.endswith(b"done")
+    assert b"HTTP/1.1 4" not in answer
+
+
+@pytest.mark.parametrize(
+    ("pieces", "error"),
+    [
+        pytest.param([HELLO], (408, "request_timeout"), id="headers without an end"),
+        pytest.param(
+            [HELLO + b"\r\n", 0.1, HELLO], (408, "request_timeout"), id="of a second request"
+        ),
+        pytest.param([], None, id="no word at all"),
+    ],
+)
+async def test_headers_that_do_not_end_are_not_waited_for(
+    port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    pieces: list[bytes | float],
+    error: tuple[int, str] | None,
+) -> None:
+    monkeypatch.setattr(corked, "HEADERS_WITHIN_S", 0.3)
+    answer = await said(port, *pieces)
+    last = answer[answer.rfind(b"HTTP/1.1") :] if answer else b""
+    assert (error_of(last) if last else None) == error
+
+
+async def test_an_answer_under_way_is_not_mixed_with_an_error(port: int) -> None:
+    answer = await said(port, b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n", b"nonsense\r\n\r\n")
+    assert b"malformed_request" not in answer
