@@ -14,6 +14,8 @@ class Exit(IntEnum):
     """A wrong argument or file, or a request that the service refuses: try it otherwise."""
     NOT_RUNNING = 3
     """Nothing answers there, or it is not ready: try it later."""
+    INFEASIBLE = 3
+    """`plan`: the question is good, and the answer is that it does not fit."""
 
 
 class Failure(Exception):

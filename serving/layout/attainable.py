@@ -54,6 +54,43 @@ _SLOW_NETWORK: Final = 12.5e9
 across nodes slower than is predicted."""
 
 
+TABLE: Final = (
+    ("memory bandwidth", f"{MEMORY:.0%}", "pytorch/ao, roofline_utils.py (H100)"),
+    ("matrix products", f"{GEMM:.0%} of the dense FLOPs", "pytorch/ao, roofline_utils.py (H100)"),
+    ("attention", f"{ATTENTION:.0%} of the bf16 FLOPs", "FlashAttention-3, arXiv:2407.08608"),
+    (
+        "experts",
+        f"{EXPERTS_MEMORY:.0%} of the bandwidth and {EXPERTS_LATENCY_S * 1e6:.0f} us a layer",
+        "vllm-project/vllm, pull request 24700; that its GPU was an H100 is assumed",
+    ),
+    ("experts", f"{EXPERTS_GEMM:.0%} of the dense FLOPs", "assumed (DeepGEMM's best is 65 %)"),
+    ("routing", "uniform and independent; the fullest rank by Poisson's spread", "assumed"),
+    ("small kernels", f"{KERNELS} of {KERNEL_S * 1e6:.0f} us a layer", "pytorch/ao; counted"),
+    (
+        "scheduling and sampling",
+        f"{STEP_S * 1e3:.0f} ms a step",
+        "tenstorrent/tt-inference-server, issue 340 (A100, vLLM 0.9)",
+    ),
+    (
+        "links",
+        f"{LINK:.0%} of NVLink; the same of PCIe and network",
+        "NVIDIA/nccl-tests, issue 212; assumed",
+    ),
+    (
+        "small messages",
+        f"{NVLINK_LATENCY_S * 1e6:.0f} us over NVLink, {PCIE_LATENCY_S * 1e6:.0f} over PCIe,"
+        f" {NETWORK_LATENCY_S * 1e6:.0f} over the network",
+        "sgl-project/sglang, pull request 2904; assumed; assumed",
+    ),
+    (
+        "network of a GPU, one way",
+        "400 Gb/s (H100, H200, B200), 200 Gb/s (A100), else 100 Gb/s",
+        "NVIDIA's DGX datasheets; assumed",
+    ),
+)
+"""What, number, and where from: for a person."""
+
+
 def bandwidth(kind: GpuKind) -> float:
     """Of memory, bytes a second."""
     return MEMORY * kind.bandwidth

@@ -1,0 +1,66 @@
+"""`bifocal plan`: how a model is cut over GPUs, with the proof that it fits.
+
+Exit codes: 0 it fits, 3 it does not, 2 bad input.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli.inputs import Json
+from deploy.failure import Exit
+from deploy.plan.asked import gpu_of, model_of
+from deploy.plan.report import as_json as report
+from serving.layout import Demand, Nodes, Plan, Precision
+from serving.layout import plan as planned
+from serving.layout.gpus import KINDS
+
+
+def plan(
+    gpu: Annotated[str, typer.Option(help=f"Its kind: {', '.join(KINDS)}.")],
+    model: Annotated[
+        str | None, typer.Option(help="The catalog's name, or the Hugging Face id.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="Of the weights.")] = Precision.BF16,
+    nodes: Annotated[int, typer.Option(min=1, max=64, help="Equal machines.")] = 1,
+    gpus_per_node: Annotated[int, typer.Option(min=1, max=72, help="Of each machine.")] = 8,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Tokens of prompt and answer together.  [default: the checkpoint's]"
+        ),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Requests of the full context at once.")
+    ] = None,
+    config_json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A Qwen3 checkpoint's config.json, for other models."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Plan how a model is cut over GPUs, and prove that it fits.
+
+    Exit codes: 0 it fits, 3 it does not, 2 bad input. Speeds are predicted, and say so.
+    """
+    machines = Nodes(gpu_of(gpu), gpus_per_node, nodes)
+    facts = model_of(model, config_json)
+    demand = Demand(facts, precision, machines, context, concurrency)
+    found = planned(demand)
+    if as_json:
+        typer.echo(json.dumps(report(demand, found), indent=2))
+    else:
+        _show(demand, found)
+    raise typer.Exit(Exit.OK if found.feasible else Exit.INFEASIBLE)
+
+
+def _show(demand: Demand, found: Plan) -> None:
+    from rich.console import Console  # noqa: PLC0415 - for tables alone
+
+    from deploy.plan.tables import shown  # noqa: PLC0415
+
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console.print(shown(demand, found))

@@ -1,0 +1,110 @@
+"""A plan for a person: the ranked layouts, the memory of the best line by line, who holds what."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from deploy.plan.picture import picture
+from serving.layout import Demand, Layout, Memory, Plan
+from serving.layout.words import sizes_words
+
+SHOWN: Final = 8
+"""Layouts; all of them stand in the JSON."""
+BAR: Final = 40
+"""Columns for the whole memory of a GPU."""
+GIB: Final = 1024**3
+
+LINES: Final = {
+    "weights_dense": "weights, dense",
+    "weights_expert": "weights, experts",
+    "kv_cache": "KV cache",
+    "activations": "activations",
+    "cuda_graphs": "CUDA graphs",
+    "communication": "communication",
+    "reserve": "reserve",
+}
+
+
+def shown(demand: Demand, plan: Plan) -> Group:
+    """All that there is to say, in reading order."""
+    return Group(*_pieces(demand, plan))
+
+
+def _pieces(demand: Demand, plan: Plan) -> Iterator[RenderableType]:
+    yield Text(("feasible: " if plan.feasible else "not feasible: ") + plan.why)
+    if plan.nearest:
+        yield Text(f"nearest: {plan.nearest}")
+    for warning in plan.warnings:
+        yield Text(f"warning: {warning}", style="yellow")
+    if not plan.layouts:
+        return
+    best = plan.layouts[0]
+    yield ""
+    yield _ranked(demand, plan)
+    yield Text(_meaning(demand, best))
+    yield ""
+    yield Text(f"Memory of one GPU, the fullest of the best layout ({sizes_words(best.sizes)})")
+    yield memory(demand.nodes.kind.memory, best.memory)
+    yield ""
+    yield Text(picture(demand, best), no_wrap=True)
+    yield ""
+    yield Text("Where the predictions come from: " + "; ".join(best.estimate.sources) + ".")
+
+
+def _ranked(demand: Demand, plan: Plan) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layout")
+    for name in ("replicas", "KV tokens", "requests", "prefill*", "decode*", "tokens/s*"):
+        table.add_column(name, justify="right")
+    table.add_column("waits for*")
+    for layout in plan.layouts[:SHOWN]:
+        table.add_row(*_cells(layout))
+    if (more := len(plan.layouts) - SHOWN) > 0:
+        table.add_row(f"and {more} more with --json")
+    return table
+
+
+def _cells(layout: Layout) -> tuple[str, ...]:
+    estimate = layout.estimate
+    return (
+        sizes_words(layout.sizes),
+        str(layout.replicas),
+        f"{layout.kv_tokens:,}",
+        str(layout.requests),
+        f"{estimate.prefill_s * 1e3:,.0f} ms",
+        f"{estimate.decode_s * 1e3:.1f} ms",
+        f"{estimate.tokens_per_s:,.0f}",
+        estimate.limited_by,
+    )
+
+
+def _meaning(demand: Demand, best: Layout) -> str:
+    estimate = best.estimate
+    label = "measured" if estimate.measured else "predicted, not measured"
+    return (
+        f"KV tokens and requests of {demand.asked_context:,} tokens are of one replica.\n"
+        f"* {label}: a prompt of {estimate.prompt:,} tokens; one step of as many requests as fit"
+        f" (the best layout: {estimate.batch}), all at the full context;\n"
+        "  tokens/s of all replicas in such steps."
+    )
+
+
+def memory(total: int, lines: Memory) -> Table:
+    """Each line with its share of the GPU's `total` bytes as a bar."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column(no_wrap=True)
+    rows = {LINES[name]: size for name, size in lines.lines().items()}
+    for name, size in [*rows.items(), ("free", total - lines.used), ("the GPU", total)]:
+        table.add_row(name, f"{size / GIB:.2f} GiB", f"{size / total:.1%}", bar(size, total))
+    return table
+
+
+def bar(size: int, total: int) -> str:
+    """A thousandth of the GPU shows, less does not."""
+    return "█" * max(1 if size / total >= 0.001 else 0, round(BAR * size / total))

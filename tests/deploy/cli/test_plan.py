@@ -1,0 +1,167 @@
+"""`bifocal plan`: exit codes, the JSON's shape, what a person reads, how bad input is refused."""
+
+import json
+
+import pytest
+
+FP8_ON_A_NODE = ("--model", "qwen3-235b-a22b", "--precision", "fp8", "--gpu", "h100-80g")
+CONFIG = {
+    "model_type": "qwen3_moe",
+    "num_hidden_layers": 48,
+    "hidden_size": 2048,
+    "intermediate_size": 6144,
+    "moe_intermediate_size": 768,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 4,
+    "num_experts": 128,
+    "num_experts_per_tok": 8,
+    "norm_topk_prob": True,
+    "head_dim": 128,
+    "vocab_size": 151936,
+    "max_position_embeddings": 40960,
+    "tie_word_embeddings": False,
+}
+
+
+def test_a_plan_for_scripts_is_one_object_with_the_layouts_best_first(bifocal):
+    done = bifocal("plan", *FP8_ON_A_NODE, "--nodes", "1", "--gpus-per-node", "8", "--json")
+    assert done.code == 0
+    found = json.loads(done.out)
+    assert found["feasible"] is True
+    assert found["why"]
+    assert found["warnings"] == []
+    for layout in found["layouts"]:
+        sizes = [layout[f"{name}_parallel_size"] for name in ("tensor", "pipeline", "data")]
+        assert layout["gpus_per_replica"] == sizes[0] * sizes[1] * sizes[2]
+        assert layout["gpus_per_replica"] * layout["replicas"] <= 8
+        assert isinstance(layout["expert_parallel"], bool)
+        assert sum(layout["memory"].values()) == layout["memory_used"] <= 80 * 2**30
+        assert layout["kv_tokens"] >= layout["requests"] * found["context"] > 0
+        assert layout["engine_args"]["tensor_parallel_size"] == sizes[0]
+        assert layout["engine_args"]["max_model_len"] == found["context"] == 40_960
+        assert layout["estimate"]["measured"] is False
+        ranks = [rank for node in layout["placement"] for rank in node]
+        assert len(ranks) == layout["gpus_per_replica"] * layout["replicas"]
+
+
+def test_context_and_concurrency_reach_the_planner(bifocal):
+    asked = ("--context", "32768", "--concurrency", "16")
+    found = json.loads(bifocal("plan", *FP8_ON_A_NODE, *asked, "--json").out)
+    assert (found["context"], found["concurrency"]) == (32_768, 16)
+    assert found["layouts"][0]["engine_args"]["max_model_len"] == 32_768
+    assert found["layouts"][0]["estimate"]["batch"] <= 16
+
+
+def test_what_does_not_fit_is_3_with_the_arithmetic_and_the_nearest(bifocal):
+    done = bifocal("plan", "--model", "qwen3-235b-a22b", "--gpu", "l4-24g", "--json")
+    found = json.loads(done.out)
+    assert done.code == 3
+    assert (found["feasible"], found["layouts"]) == (False, [])
+    assert "GiB" in found["why"]
+    assert found["nearest"]
+
+
+def test_a_person_reads_layouts_memory_picture_and_that_speeds_are_predicted(bifocal):
+    done = bifocal("plan", *FP8_ON_A_NODE)
+    assert done.code == 0
+    for words in (
+        "feasible: 8 x h100-80g hold qwen3-235b-a22b in fp8",
+        "KV tokens",
+        "* predicted, not measured",
+        "weights, experts",
+        "███",
+        "node 0: 8 x h100-80g",
+        "layers 0-93",
+        "NVIDIA H100 datasheet",
+    ):
+        assert words in done.out
+
+
+def test_a_person_reads_why_not(bifocal):
+    done = bifocal("plan", "--model", "qwen3-235b-a22b", "--gpu", "l4-24g")
+    assert done.code == 3
+    assert done.out.startswith("not feasible: ")
+    assert "nearest: " in done.out
+    assert "node 0" not in done.out
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-30B-A3B", "QWEN3-30B-A3B"])
+def test_a_model_is_named_as_in_the_catalog_or_on_the_hub(bifocal, name):
+    found = json.loads(bifocal("plan", "--model", name, "--gpu", "h100-80g", "--json").out)
+    assert found["model"] == "qwen3-30b-a3b"
+
+
+def test_a_config_json_gives_the_plan_of_the_catalog_model_that_it_is_of(bifocal, tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(CONFIG))
+    own = json.loads(bifocal("plan", "--config-json", str(file), "--gpu", "h100-80g", "--json").out)
+    known = json.loads(
+        bifocal("plan", "--model", "qwen3-30b-a3b", "--gpu", "h100-80g", "--json").out
+    )
+    assert own["model"] == tmp_path.name
+    assert own["layouts"] == known["layouts"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(
+            ("--model", "qwen3-32b", "--gpu", "h100"),
+            "--gpu: GPU kind: found 'h100'; allowed: l4-24g, l40s-48g",
+            id="unknown GPU",
+        ),
+        pytest.param(
+            ("--model", "gpt", "--gpu", "l4-24g"),
+            "--model: found 'gpt'; allowed: qwen3-0.6b",
+            id="unknown model",
+        ),
+        pytest.param(("--gpu", "l4-24g"), "--model is missing", id="no model"),
+        pytest.param(
+            ("--gpu", "l4-24g", "--config-json", "none.json"),
+            "none.json: cannot be read: No such file",
+            id="no file",
+        ),
+        pytest.param(
+            ("--model", "qwen3-32b", "--gpu", "l4-24g", "--precision", "int3"),
+            "'int3' is not one of",
+            id="unknown precision",
+        ),
+        pytest.param(
+            ("--model", "qwen3-32b", "--gpu", "l4-24g", "--nodes", "0"),
+            "'--nodes': Input should be greater",
+            id="no nodes",
+        ),
+        pytest.param(("--model", "qwen3-32b"), "Missing option '--gpu'", id="no GPU"),
+    ],
+)
+def test_bad_input_is_2_and_says_what_is_allowed(bifocal, arguments, said):
+    done = bifocal("plan", *arguments)
+    assert done.code == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(b'{"model_type": ', "config.json: line 1, column 16: ", id="not JSON"),
+        pytest.param(b"\xff\xfe", "config.json: not JSON in UTF-8", id="not UTF-8"),
+        pytest.param(b"[1]", "config.json: found a list", id="not an object"),
+        pytest.param(b" " * (1 << 20) + b"{}", "more than 1,048,576 bytes", id="too large"),
+        pytest.param(b"[" * 100_000, "config.json: ", id="too deep"),
+        pytest.param(b'{"model_type": "llama"}', "model_type is 'llama'", id="another family"),
+        pytest.param(
+            json.dumps({**CONFIG, "num_hidden_layers": -1}).encode(),
+            "num_hidden_layers is -1",
+            id="a wrong number",
+        ),
+    ],
+)
+def test_a_wrong_config_json_is_2_and_names_the_place(bifocal, tmp_path, text, said):
+    file = tmp_path / "config.json"
+    file.write_bytes(text)
+    done = bifocal("plan", "--gpu", "l4-24g", "--config-json", str(file))
+    assert done.code == 2
+    assert str(file) in done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
