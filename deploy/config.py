@@ -32,6 +32,39 @@ class ConfigError(Exception):
     """The file cannot be used; the message lists every problem with its place, one a line."""
 
 
+class NetworkSpec(Section):
+    """How the nodes of a group reach each other."""
+
+    interface: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:@-]{1,64}$")] | None = None
+    """The network interface by which ranks find each other: `eth0`."""
+    rdma: tuple[str, ...] = Field(default=(), strict=False)
+    """RDMA devices that carry the data between nodes: `mlx5_0`."""
+    nccl: dict[str, str] = Field(default={})
+    """More of NCCL's variables, by its own names: `NCCL_IB_GID_INDEX: "3"`."""
+
+    @model_validator(mode="after")
+    def _only_nccl(self) -> "NetworkSpec":
+        if others := sorted(name for name in self.nccl if not name.startswith("NCCL_")):
+            msg = (
+                f"nccl sets {', '.join(others)}; allowed: NCCL_..., others belong to a model's env"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As gloo and NCCL read it; for NCCL a bare name is a prefix, and `=` makes it exact."""
+        found: dict[str, str] = {}
+        if self.interface:
+            found |= {
+                "GLOO_SOCKET_IFNAME": self.interface,
+                "NCCL_SOCKET_IFNAME": f"={self.interface}",
+            }
+        if self.rdma:
+            found["NCCL_IB_HCA"] = f"={','.join(self.rdma)}"
+        return found | self.nccl
+
+
 class GpuSpec(Section):
     """A group of like nodes."""
 
@@ -43,10 +76,20 @@ class GpuSpec(Section):
     """How many such nodes there are."""
     node_selector: dict[str, str] = Field(default={})
     """Labels by which Kubernetes finds them."""
+    labels: dict[str, str] = Field(default={})
+    """Labels by which Ray finds them (`ray start --labels`), where the kind of GPU does not tell
+    them from others."""
+    network: NetworkSpec = NetworkSpec()
+    """How they reach each other."""
 
     @property
     def is_cpu(self) -> bool:
         return self.kind == "cpu"
+
+    @property
+    def ranks(self) -> int:
+        """That all of its nodes have room for."""
+        return self.per_node * self.nodes
 
 
 class Cluster(ServingSpec):
@@ -79,8 +122,17 @@ class Cluster(ServingSpec):
                     f"{key}: {kind} is not in the catalog; allowed: {', '.join(CATALOG)}. "
                     "Another name needs `like`, the catalog entry that it is a kind of"
                 )
+            else:
+                yield from _problems_of_layout(name, model, CATALOG[kind])
             if model.on not in self.gpus:
                 yield f"models.{name}.on: found {model.on!r}; allowed: {', '.join(self.gpus)}"
+            elif model.layout.ranks > (there := self.gpus[model.on].ranks):
+                yield (
+                    f"models.{name}.layout: tensor {model.layout.tensor} x pipeline "
+                    f"{model.layout.pipeline} x data {model.layout.data} = {model.layout.ranks} "
+                    f"ranks for one replica; allowed: at most {there}, as gpus.{model.on} has "
+                    f"{self.gpus[model.on].nodes} x {self.gpus[model.on].per_node}"
+                )
 
     def _problems_of_gateway(self) -> Iterator[str]:
         if self.gateway.keys is None and not is_loopback(self.gateway.host):
@@ -161,6 +213,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _problems_of_layout(name: ModelName, model: ModelSpec, facts: ModelFacts) -> Iterator[str]:
+    if facts.is_moe:
+        return
+    if model.layout.expert:
+        yield f"models.{name}.layout.expert: found true, but {facts.name} has no experts"
+    if model.layout.data > 1:
+        yield (
+            f"models.{name}.layout.data: found {model.layout.data}, but {facts.name} has no experts"
+            " that its engines could share; allowed: 1, with replicas for more throughput"
+        )
 
 
 def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:

@@ -92,12 +92,36 @@ class Replicas(Section):
 
 OURS: Final = frozenset(
     {
-        "api_key", "enable_auto_tool_choice", "enable_log_requests", "max_model_len", "middleware",
-        "model", "reasoning_parser", "served_model_name", "tensor_parallel_size",
+        "api_key", "data_parallel_size", "distributed_executor_backend", "enable_auto_tool_choice",
+        "enable_expert_parallel", "enable_log_requests", "max_model_len", "middleware", "model",
+        "pipeline_parallel_size", "reasoning_parser", "served_model_name", "tensor_parallel_size",
         "tool_call_parser", "trust_remote_code",
     }
 )  # fmt: skip
 """Engine arguments that follow from the model or guard it, so a file may not set them."""
+
+
+class LayoutSpec(Section):
+    """How one replica is cut over GPUs."""
+
+    tensor: Annotated[int, Field(ge=1)] = 1
+    """GPUs that share every layer; they talk most, so they belong into one node."""
+    pipeline: Annotated[int, Field(ge=1)] = 1
+    """Stages, each with a part of the layers; they talk least, so they may be on other nodes."""
+    data: Annotated[int, Field(ge=1)] = 1
+    """Engines with attention and requests of their own, which share the experts."""
+    expert: bool = False
+    """Whether whole experts are spread over the GPUs, instead of each being cut."""
+
+    @property
+    def ranks_per_engine(self) -> int:
+        """Workers, each with a GPU, that take every step together."""
+        return self.tensor * self.pipeline
+
+    @property
+    def ranks(self) -> int:
+        """Of one replica."""
+        return self.ranks_per_engine * self.data
 
 
 class ModelSpec(Section):
@@ -117,14 +141,22 @@ class ModelSpec(Section):
     """Tokens of prompt and answer together. Default: what the checkpoint says."""
     precision: Literal["bf16", "fp32", "fp8", "awq", "gptq-int4"] = "bf16"
     """Of the weights."""
-    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
-    """GPUs that share one replica."""
+    layout: LayoutSpec = LayoutSpec()
+    """How one replica is cut over GPUs. Default: it is not."""
     engine: dict[str, str | int | float | bool] = {}
     """More arguments for vLLM's engine, by vLLM's own names (`max_num_seqs: 64`)."""
     env: dict[str, str] = {}
     """Environment of this pool's engines."""
     targets: tuple[str, ...] = Field(default=(), strict=False)
     """Fixed URLs of replicas that something else runs; the pool is then not deployed here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and (size := given.get("tensorParallelSize")) is not None:
+            msg = f"tensorParallelSize is now layout.tensor; write layout: {{tensor: {size}}}"
+            raise ValueError(msg)
+        return given
 
     @model_validator(mode="after")
     def _engine_arguments_are_free(self) -> "ModelSpec":

@@ -1,7 +1,7 @@
 """The cluster file's models as pools: the catalog's facts, the hardware, where the weights are."""
 
 from deploy import pocket
-from deploy.config import Cluster
+from deploy.config import Cluster, GpuSpec
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec
 from serving.pools.engine import Hardware, Pool, source_of
@@ -19,8 +19,18 @@ def _pool(name: ModelName, spec: ModelSpec, cluster: Cluster) -> Pool:
         name=name,
         spec=spec,
         facts=facts,
-        hardware=Hardware.of(cluster.gpus[spec.on].kind),
+        hardware=_hardware(cluster.gpus[spec.on]),
         source=_source(spec, facts),
+    )
+
+
+def _hardware(group: GpuSpec) -> Hardware:
+    return Hardware.of(
+        group.kind,
+        per_node=group.per_node,
+        nodes=group.nodes,
+        labels=group.labels,
+        network=group.network.environment,
     )
 
 

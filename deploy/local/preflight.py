@@ -20,6 +20,8 @@ HEAD_GIB: Final = 2.0
 """Ray's head with its dashboard, Serve's controller and proxy, the gateway: measured 1.9."""
 ENGINE_GIB: Final = 2.5
 """A replica, its engine and its worker before weights and KV cache: measured 2.5."""
+WORKER_GIB: Final = 1.8
+"""Each further worker of an engine: measured 1.8."""
 
 
 class NotReady(Exception):
@@ -76,9 +78,12 @@ def replicas_at_most(replicas: int | Replicas) -> int:
 
 
 def _replica_gib(pool: Pool) -> float:
+    layout = pool.layout
+    processes = layout.data * (ENGINE_GIB + (layout.ranks_per_engine - 1) * WORKER_GIB)
     if not pool.hardware.cpu:
-        return ENGINE_GIB
+        return processes
     bytes_per_weight = 4 if pool.spec.precision == "fp32" else 2
     weights = pool.facts.parameters * bytes_per_weight / GIB
     # A pocket model's cache is mostly empty, and what is empty takes no memory.
-    return ENGINE_GIB + weights + (kv_cache_gib(pool) if weights > 1 else 0)
+    cache = layout.data * kv_cache_gib(pool) if weights > 1 else 0
+    return processes + weights + cache

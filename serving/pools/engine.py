@@ -1,17 +1,18 @@
 """A model as vLLM wants it: where its weights are, the engine's arguments, its environment.
 
-Pure. How many replicas there are and where they are placed is `serve_config`'s; how many GPUs a
-model needs is not decided here.
+Pure. How many replicas there are and where they are placed is `serve_config`'s; how a replica is
+cut over GPUs is the file's to say.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from types import MappingProxyType
 from typing import Any, Final
 
 from serving.catalog import ModelFacts, Modes
-from serving.config import ModelSpec
+from serving.config import LayoutSpec, ModelSpec
+from serving.pools.sharding import PRETEND_GPUS
 from serving.values import ModelName
 
 DOOR: Final = "serving.pools.door.Door"
@@ -36,12 +37,19 @@ class Hardware:
     cpu: bool
     accelerator: str | None = None
     """Ray's name of the GPU; None where Ray has no name for it: any GPU will do then."""
+    per_node: int | None = None
+    """GPUs of a node, or the cores of one that replicas may take; None: enough for any replica."""
+    nodes: int = 1
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """That Ray's nodes must have."""
+    network: Mapping[str, str] = field(default_factory=dict)
+    """Variables that tell gloo and NCCL how to reach the other nodes."""
 
     @classmethod
-    def of(cls, kind: str) -> "Hardware":
+    def of(cls, kind: str, **more: Any) -> "Hardware":
         """`kind` as the cluster file has it: `cpu`, `h100-80g`."""
         gpu = kind.split("-", maxsplit=1)[0].upper()
-        return cls(cpu=kind == "cpu", accelerator=gpu if gpu in _ACCELERATORS else None)
+        return cls(cpu=kind == "cpu", accelerator=gpu if gpu in _ACCELERATORS else None, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,32 @@ class Pool:
     def is_local(self) -> bool:
         return self.source.startswith("/")
 
+    @property
+    def layout(self) -> LayoutSpec:
+        """The one place to ask: what the file leaves out is filled in here."""
+        layout = self.spec.layout
+        if layout.expert or not _needs_expert_parallel(self):
+            return layout
+        return layout.model_copy(update={"expert": True})
+
+    @property
+    def spans_nodes(self) -> bool:
+        """Whether one engine needs several."""
+        per_node = self.hardware.per_node
+        return per_node is not None and self.spec.layout.ranks_per_engine > per_node
+
+    @property
+    def may_span_nodes(self) -> bool:
+        """Whether a replica can come to be on several: its data-parallel engines are placed each by
+        itself."""
+        return self.spans_nodes or (self.spec.layout.data > 1 and self.hardware.nodes > 1)
+
+    @property
+    def by_ray(self) -> bool:
+        """Whether Ray starts the workers, as Ray Serve LLM has it on GPUs; on a CPU the engine does
+        so itself, unless they are on several nodes."""
+        return not self.hardware.cpu or self.spans_nodes
+
 
 def source_of(spec: ModelSpec, facts: ModelFacts) -> str:
     """What the file says, or the published checkpoint of that precision."""
@@ -71,19 +105,22 @@ def arguments(pool: Pool) -> dict[str, Any]:
     What is left out is as important: no sampling defaults (vLLM takes the checkpoint's), no cap on
     output tokens, never `trust_remote_code`. The file's own arguments come last.
     """
-    spec = pool.spec
+    spec, layout = pool.spec, pool.layout
     return {
         "middleware": [DOOR],
         "enable_log_requests": False,
         "disable_fastapi_docs": True,
         "trust_remote_code": False,
-        "tensor_parallel_size": spec.tensor_parallel_size,
+        "tensor_parallel_size": layout.tensor,
+        "pipeline_parallel_size": layout.pipeline,
+        "data_parallel_size": layout.data,
+        "enable_expert_parallel": layout.expert,
+        "distributed_executor_backend": "ray" if pool.by_ray else "mp",
         "dtype": "float32" if spec.precision == "fp32" else "bfloat16",
         **_parsers(pool.facts),
         **({"max_model_len": spec.context} if spec.context else {}),
         # AWQ and GPTQ are left to the checkpoint: named, they would lose vLLM's faster kernels.
         **({"quantization": "fp8"} if spec.precision == "fp8" else {}),
-        **({"enable_expert_parallel": True} if _needs_expert_parallel(pool) else {}),
         **({"enforce_eager": True} if pool.hardware.cpu else {}),
         **spec.engine,
     }
@@ -101,7 +138,7 @@ def _needs_expert_parallel(pool: Pool) -> bool:
     must be spread instead."""
     if not pool.facts.is_moe or pool.spec.precision in ("bf16", "fp32"):
         return False
-    return pool.facts.ffn / pool.spec.tensor_parallel_size % QUANTISED_BLOCK != 0
+    return pool.facts.ffn / pool.spec.layout.tensor % QUANTISED_BLOCK != 0
 
 
 def environment(pool: Pool, cache: str) -> dict[str, str]:
@@ -114,6 +151,7 @@ def environment(pool: Pool, cache: str) -> dict[str, str]:
         "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
         **({"HF_HUB_OFFLINE": "1"} if pool.is_local else {}),
         **(_cpu_environment(pool) if pool.hardware.cpu else {}),
+        **pool.hardware.network,
         **pool.spec.env,
     }
 
@@ -126,6 +164,9 @@ def _cpu_environment(pool: Pool) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "VLLM_CPU_KVCACHE_SPACE": str(kv_cache_gib(pool)),
         "TORCHDYNAMO_DISABLE": "1",
+        **({PRETEND_GPUS: "1"} if pool.spans_nodes else {}),
+        # Ranks that are all on one node need not be heard beyond it.
+        **({} if pool.may_span_nodes else {"GLOO_SOCKET_IFNAME": "lo"}),
     }
 
 

@@ -63,7 +63,7 @@ def _application(pool: Pool, cache: str, deployment: dict[str, Any]) -> dict[str
         "args": {
             "name": pool.name,
             "source": pool.source,
-            "cpu": pool.hardware.cpu,
+            "cpu": not pool.by_ray,
             "accelerator": pool.hardware.accelerator,
             "engine": arguments(pool),
             "deployment": deployment,
@@ -74,7 +74,7 @@ def _application(pool: Pool, cache: str, deployment: dict[str, Any]) -> dict[str
 def _deployment(pool: Pool, longest_answer_s: float, start_attempts: int) -> dict[str, Any]:
     """A replica that leaves may finish the longest answer; one that is idle leaves sooner."""
     return {
-        **_scale(pool.spec.replicas),
+        **_scale(pool.spec.replicas, pool.layout.data),
         **_placement(pool),
         "max_ongoing_requests": MOST_ONGOING,
         "graceful_shutdown_timeout_s": longest_answer_s,
@@ -85,32 +85,52 @@ def _deployment(pool: Pool, longest_answer_s: float, start_attempts: int) -> dic
 
 
 def _placement(pool: Pool) -> dict[str, Any]:
-    """One bundle for each of the engine's workers; the replica itself stands in the first, with a
-    CPU of its own where there are GPUs, else on its worker's."""
-    worker = _worker_bundle(pool)
-    first = worker if pool.hardware.cpu else {**worker, "CPU": 1}
+    """One group for each engine, with a bundle for each of its workers; the replica itself stands
+    in the first, on a CPU that its worker does not use."""
+    labels = dict(pool.hardware.labels)
     return {
-        "placement_group_bundles": [first, *[worker] * (pool.spec.tensor_parallel_size - 1)],
-        "placement_group_strategy": "PACK",
-        "ray_actor_options": {"num_cpus": 0 if pool.hardware.cpu else 1},
+        "placement_group_bundles": [_worker_bundle(pool)] * pool.layout.ranks_per_engine,
+        **({"placement_group_bundle_label_selector": [labels]} if labels else {}),
+        **(_gang(pool) if pool.layout.data > 1 else {"placement_group_strategy": _strategy(pool)}),
+        "ray_actor_options": {"num_cpus": 1 if pool.by_ray else 0},
+    }
+
+
+def _strategy(pool: Pool) -> str:
+    """An engine that fits into one node is never cut by the network. One that does not is packed
+    into few, and vLLM orders its workers by node, so that those of one stage are together."""
+    return "PACK" if pool.spans_nodes else "STRICT_PACK"
+
+
+def _gang(pool: Pool) -> dict[str, Any]:
+    """Ray Serve places the engines of a data-parallel replica together, and starts all of them
+    again when one fails: none can take a step without the others."""
+    return {
+        "gang_scheduling_config": {
+            "gang_size": pool.layout.data,
+            "gang_placement_strategy": "PACK",
+            "runtime_failure_policy": "RESTART_GANG",
+        }
     }
 
 
 def _worker_bundle(pool: Pool) -> dict[str, float]:
-    if pool.hardware.cpu:
+    """By Ray, each worker gets a GPU, or on CPUs over several nodes what is pretended to be one."""
+    if not pool.by_ray:
         return {"CPU": 1}
     named = pool.hardware.accelerator
     # A trace of the resource by which Ray knows the kind of GPU: it only chooses the node.
-    return {"GPU": 1} | ({f"accelerator_type:{named}": 0.001} if named else {})
+    return {"CPU": 1, "GPU": 1} | ({f"accelerator_type:{named}": 0.001} if named else {})
 
 
-def _scale(replicas: int | Replicas) -> dict[str, Any]:
+def _scale(replicas: int | Replicas, engines: int) -> dict[str, Any]:
+    """What Serve calls a replica is one engine, of which a data-parallel one has several."""
     if isinstance(replicas, int):
-        return {"num_replicas": replicas}
+        return {"num_replicas": replicas * engines}
     return {
         "autoscaling_config": {
-            "min_replicas": replicas.min,
-            "max_replicas": replicas.max,
+            "min_replicas": replicas.min * engines,
+            "max_replicas": replicas.max * engines,
             "target_ongoing_requests": ONGOING_PER_REPLICA,
         }
     }

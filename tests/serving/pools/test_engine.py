@@ -15,12 +15,15 @@ from serving.pools.engine import (
     kv_cache_gib,
     source_of,
 )
+from serving.pools.sharding import PRETEND_GPUS
 from serving.values import ModelName
 
 
-def pool(name: str, source: str = "/models/x", *, kind: str = "h100-80g", **spec: Any) -> Pool:
+def pool(name: str, source: str = "/models/x", *, kind: str = "h100-80g", **given: Any) -> Pool:
     model = ModelName(name)
-    return Pool(model, ModelSpec(on="nodes", **spec), CATALOG[model], Hardware.of(kind), source)
+    nodes = {key: given.pop(key) for key in ("per_node", "nodes", "network") if key in given}
+    spec = ModelSpec.model_validate({"on": "nodes", **given})
+    return Pool(model, spec, CATALOG[model], Hardware.of(kind, **nodes), source)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +88,57 @@ def test_precision_becomes_vllms_words(
 def test_experts_that_cannot_be_cut_are_spread_whole(
     name: str, precision: str, size: int, spread: bool
 ) -> None:
-    found = arguments(pool(name, precision=precision, tensorParallelSize=size))
-    assert found.get("enable_expert_parallel", False) is spread
+    found = arguments(pool(name, precision=precision, layout={"tensor": size}))
+    assert found["enable_expert_parallel"] is spread
+
+
+@pytest.mark.parametrize(
+    ("layout", "kind", "per_node", "backend"),
+    [
+        pytest.param({}, "h100-80g", 8, "ray", id="one GPU"),
+        pytest.param({"tensor": 8, "pipeline": 2}, "h100-80g", 8, "ray", id="two nodes of GPUs"),
+        pytest.param({"tensor": 2, "expert": True}, "cpu", 2, "mp", id="a CPU"),
+        pytest.param({"data": 2, "expert": True}, "cpu", 1, "mp", id="engines on CPUs"),
+        pytest.param({"pipeline": 2}, "cpu", 1, "ray", id="one engine over two CPUs"),
+    ],
+)
+def test_a_layout_becomes_vllms_words(
+    layout: dict[str, Any], kind: str, per_node: int, backend: str
+) -> None:
+    moe = pool("pocket-moe", kind=kind, per_node=per_node, layout=layout)
+    found = arguments(moe)
+    assert {
+        "tensor": found["tensor_parallel_size"],
+        "pipeline": found["pipeline_parallel_size"],
+        "data": found["data_parallel_size"],
+        "expert": found["enable_expert_parallel"],
+    } == {"tensor": 1, "pipeline": 1, "data": 1, "expert": False} | layout
+    assert found["distributed_executor_backend"] == backend
+    pretends = environment(moe, "/cache").get(PRETEND_GPUS) == "1"
+    assert pretends is (kind == "cpu" and backend == "ray")
+
+
+@pytest.mark.parametrize(
+    ("layout", "per_node", "nodes", "interface"),
+    [
+        pytest.param({"tensor": 2}, 2, 2, "lo", id="an engine on one node"),
+        pytest.param({"tensor": 2}, 1, 2, "eth1", id="an engine over two"),
+        pytest.param({"data": 2}, 2, 1, "lo", id="two engines where there is one node"),
+        pytest.param({"data": 2}, 2, 2, "eth1", id="two engines where there are two"),
+    ],
+)
+def test_ranks_of_one_node_are_heard_on_no_other(
+    layout: dict[str, Any], per_node: int, nodes: int, interface: str
+) -> None:
+    where = {"per_node": per_node, "nodes": nodes}
+    found = environment(pool("pocket-moe", kind="cpu", layout=layout, **where), "/cache")
+    assert found.get("GLOO_SOCKET_IFNAME", "eth1") == interface
+
+
+def test_the_networks_variables_reach_the_engine_and_the_files_own_come_after() -> None:
+    network = {"GLOO_SOCKET_IFNAME": "eth1", "NCCL_IB_HCA": "=mlx5_0"}
+    found = environment(pool("qwen3-8b", network=network, env={"NCCL_IB_HCA": "mlx5"}), "/cache")
+    assert (found["GLOO_SOCKET_IFNAME"], found["NCCL_IB_HCA"]) == ("eth1", "mlx5")
 
 
 @pytest.mark.parametrize(

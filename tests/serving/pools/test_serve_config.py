@@ -17,9 +17,11 @@ def config(*pools: Pool, **changes: Any) -> dict[str, Any]:
     return serve_config(pools, **{**given, **changes})
 
 
-def pool(name: str = "qwen3-8b", kind: str = "h100-80g", **spec: Any) -> Pool:
+def pool(name: str = "qwen3-8b", kind: str = "h100-80g", **given: Any) -> Pool:
     model = ModelName(name)
-    return Pool(model, ModelSpec(on="nodes", **spec), CATALOG[model], Hardware.of(kind), "/models")
+    nodes = {key: given.pop(key) for key in ("per_node", "nodes", "labels") if key in given}
+    spec = ModelSpec.model_validate({"on": "nodes", **given})
+    return Pool(model, spec, CATALOG[model], Hardware.of(kind, **nodes), "/models")
 
 
 def deployment(found: dict[str, Any]) -> dict[str, Any]:
@@ -80,14 +82,11 @@ def test_replicas_are_a_number_or_scaled_on_requests(
     ("kind", "size", "bundles", "cpus"),
     [
         pytest.param("cpu", 2, [{"CPU": 1}, {"CPU": 1}], 0, id="cpu"),
-        pytest.param("unheard-24g", 1, [{"GPU": 1, "CPU": 1}], 1, id="any GPU"),
+        pytest.param("unheard-24g", 1, [{"CPU": 1, "GPU": 1}], 1, id="any GPU"),
         pytest.param(
             "h100-80g",
             2,
-            [
-                {"GPU": 1, "accelerator_type:H100": 0.001, "CPU": 1},
-                {"GPU": 1, "accelerator_type:H100": 0.001},
-            ],
+            [{"CPU": 1, "GPU": 1, "accelerator_type:H100": 0.001}] * 2,
             1,
             id="a kind of GPU",
         ),
@@ -96,9 +95,58 @@ def test_replicas_are_a_number_or_scaled_on_requests(
 def test_each_worker_has_a_bundle_and_the_replica_stands_in_the_first(
     kind: str, size: int, bundles: list[dict[str, float]], cpus: int
 ) -> None:
-    found = deployment(config(pool(kind=kind, tensorParallelSize=size)))
+    found = deployment(config(pool(kind=kind, layout={"tensor": size})))
     assert found["placement_group_bundles"] == bundles
     assert found["ray_actor_options"] == {"num_cpus": cpus}
+
+
+@pytest.mark.parametrize(
+    ("layout", "bundles", "strategy"),
+    [
+        pytest.param({"tensor": 8}, 8, "STRICT_PACK", id="a node"),
+        pytest.param({"tensor": 2, "pipeline": 2}, 4, "STRICT_PACK", id="stages in a node"),
+        pytest.param({"tensor": 8, "pipeline": 2}, 16, "PACK", id="stages on two nodes"),
+        pytest.param({"tensor": 16}, 16, "PACK", id="cut over two nodes"),
+    ],
+)
+def test_an_engine_that_fits_into_a_node_is_not_cut_by_the_network(
+    layout: dict[str, Any], bundles: int, strategy: str
+) -> None:
+    found = deployment(config(pool("qwen3-235b-a22b", per_node=8, layout=layout)))
+    assert len(found["placement_group_bundles"]) == bundles
+    assert found["placement_group_strategy"] == strategy
+    assert "gang_scheduling_config" not in found
+
+
+@pytest.mark.parametrize(
+    ("replicas", "expected"),
+    [
+        pytest.param(2, {"num_replicas": 16}, id="fixed"),
+        pytest.param({"min": 1, "max": 3}, {"min_replicas": 8, "max_replicas": 24}, id="bounds"),
+    ],
+)
+def test_data_parallel_engines_start_together(replicas: Any, expected: dict[str, int]) -> None:
+    layout = {"tensor": 2, "data": 8, "expert": True}
+    moe = pool("qwen3-235b-a22b", per_node=8, nodes=2, layout=layout, replicas=replicas)
+    found = deployment(config(moe))
+    assert len(found["placement_group_bundles"]) == 2
+    assert "placement_group_strategy" not in found  # Serve refuses it beside a gang's
+    assert found["gang_scheduling_config"]["gang_size"] == 8
+    assert expected.items() <= (found | found.get("autoscaling_config", {})).items()
+
+
+def test_serve_takes_a_gang() -> None:
+    serve = pytest.importorskip("ray.serve")
+    moe = pool("qwen3-30b-a3b", layout={"data": 2, "expert": True}, labels={"zone": "b"})
+    options = deployment(config(moe))
+    made = serve.deployment(object, name="engine", **options)
+    assert made._deployment_config.gang_scheduling_config.gang_size == 2
+
+
+def test_the_labels_of_a_group_are_asked_of_every_node() -> None:
+    found = deployment(config(pool(labels={"zone": "b"}, layout={"tensor": 2})))
+    assert found["placement_group_bundle_label_selector"] == [{"zone": "b"}]
+    assert "placement_group_bundle_label_selector" not in deployment(config(pool()))
 
 
 def test_it_holds_no_token() -> None:

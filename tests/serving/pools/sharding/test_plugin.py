@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from serving.pools.sharding import plugin
+from serving.pools.sharding import PRETEND_GPUS, plugin
 
 
 def installed(version: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,9 +50,9 @@ def test_gpus_are_pretended_only_where_that_is_asked_for(
     asked: str | None, version: str, platform: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed(version, monkeypatch)
-    monkeypatch.delenv(plugin.PRETEND_GPUS, raising=False)
+    monkeypatch.delenv(PRETEND_GPUS, raising=False)
     if asked is not None:
-        monkeypatch.setenv(plugin.PRETEND_GPUS, asked)
+        monkeypatch.setenv(PRETEND_GPUS, asked)
     assert plugin.platform() == platform
 
 
