@@ -1,8 +1,8 @@
 """The door of a replica: an ASGI middleware inside vLLM's server (engine argument `middleware`).
 
 It lets in who holds the pool's token, shows the few paths that the gateway uses, tells the engine's
-load with every answer, and adds `reasoning_content`. Who may use the service, and how much, is the
-gateway's to say.
+load with every answer, keeps thinking out of content, and adds `reasoning_content`. Who may use the
+service, and how much, is the gateway's to say.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import msgspec
 from serving.errors import BadKey, BifocalError, UnknownPath
 from serving.pools.gauges import GAUGES, header_value
 from serving.pools.reasoning import StreamRewriter, rewrite
+from serving.pools.straying import settle
 from serving.wire.load import HEADER
 
 Scope = MutableMapping[str, Any]
@@ -189,7 +190,7 @@ class ChatAnswer:
         self._parts.append(message.get("body", b""))
         if message.get("more_body", False) or self._start is None:
             return
-        body = rewrite(b"".join(self._parts))
+        body = rewrite(settle(b"".join(self._parts)))
         headers = [h for h in self._start["headers"] if h[0] != b"content-length"]
         self._start["headers"] = [*headers, (b"content-length", str(len(body)).encode())]
         await self._send(self._start)

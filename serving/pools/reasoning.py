@@ -8,6 +8,8 @@ followed by a colon: they are a key, always.
 import re
 from typing import Final
 
+from serving.pools.straying import Settler
+
 _KEY: Final = b'"reasoning":'
 _FIELD: Final = re.compile(rb'"reasoning": ?("[^"\\]*(?:\\.[^"\\]*)*"|null)')
 _EVENT_END: Final = b"\n\n"
@@ -24,10 +26,12 @@ def _twice(field: re.Match[bytes]) -> bytes:
 
 
 class StreamRewriter:
-    """For a stream in pieces: what is not yet a whole event is held back."""
+    """For a stream in pieces: what is not yet a whole event is held back, and thinking that strayed
+    into content is put right first."""
 
     def __init__(self) -> None:
         self._rest = b""
+        self._settler = Settler()
 
     def feed(self, chunk: bytes) -> bytes:
         if self._rest:
@@ -38,7 +42,7 @@ class StreamRewriter:
                 self._rest = chunk
                 return b""
             chunk, self._rest = chunk[:end], chunk[end:]
-        return rewrite(chunk)
+        return rewrite(self._settler.feed(chunk))
 
     def finish(self) -> bytes:
         """What is left when the stream has ended."""
