@@ -95,8 +95,9 @@ class CorkedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls it for what its parser raises, which may have been raised by us in it."""
         cause = getattr(sys.exception(), "__context__", None)
-        is_ours = isinstance(cause, BifocalError)
-        self._refuse(cause if is_ours else MalformedRequest("this is not valid HTTP/1.1"))
+        if not isinstance(cause, BifocalError):
+            cause = MalformedRequest("this is not valid HTTP/1.1")
+        self._refuse(cause)
 
     def _headers_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
