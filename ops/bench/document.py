@@ -25,7 +25,8 @@ statistics and holds the true median with the probability beside it.
 - **bare vLLM**: vLLM's OpenAI server with the same weights and arguments, alone.
 - **replica**: straight to the port of a replica of `bifocal up`, through its door.
 - **gateway**: the endpoint of the same `bifocal up`, with a key.
-- **default ingress**: Ray Serve LLM's `build_openai_app` with the same engine, access log off.
+- **default ingress**: Ray Serve LLM's `build_openai_app` with the same engine and its defaults: an
+  access log, the engine's metrics through Ray's agent, one ingress replica or more as it scales.
 - **mock**: an upstream that answers at once; **pass-through, mock**: a bare ASGI application before
   it that parses and rewrites the body and nothing else; **gateway, mock**: the real gateway process
   before it, with authentication, limits, decision and metrics. One process each.
