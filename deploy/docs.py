@@ -53,7 +53,8 @@ def config_page() -> str:
         "# The cluster file",
         _MADE,
         "One YAML file (`bifocal.yaml`) names the machines and the models; everything else has a "
-        "default. `examples/` holds one for a laptop and one for GPU nodes. Keys are camelCase. "
+        "default. `examples/` holds one for a laptop, one for a model that is cut in two on it, "
+        "and one for GPU nodes. Keys are camelCase. "
         "An unknown or wrong key is refused with its place, what was found and what is allowed; "
         "`bifocal config check FILE` tells every problem at once, and `bifocal config schema` "
         "prints the JSON schema. Durations and sizes carry a unit. Aliases are not taken; file "
@@ -89,6 +90,8 @@ def _default(value: object) -> str:
         return "needed"
     if isinstance(value, BaseModel):
         return "below"
+    if isinstance(value, bool):
+        return str(value).lower()
     if value is None or value in ({}, ()):
         return ""
     if isinstance(value, Mapping):
