@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,8 @@ from deploy.weights.manifest import Entry, Manifest
 from deploy.weights.part import hash_file
 
 _OURS: Final = frozenset({MANIFEST, lock.FILE_NAME})
+_READERS: Final = 4
+"""Files hashed at once: one core does 1 to 2 GB/s with SHA instructions, a good disk more."""
 _INDEX: Final = "model.safetensors.index.json"
 
 
@@ -91,11 +94,16 @@ def require_folder(folder: Path) -> None:
 
 
 def _wrong(folder: Path, files: tuple[Entry, ...]) -> Iterator[str]:
-    for entry in files:
-        if said := _misfit(folder / entry.name, entry):
-            yield f"{entry.name}: {said}"
-        elif (found := _entry(folder / entry.name).sha256) != entry.sha256:
-            yield f"{entry.name}: expected sha256 {entry.sha256}, found {found}"
+    with ThreadPoolExecutor(_READERS) as readers:
+        said = readers.map(lambda entry: _content_problem(folder / entry.name, entry), files)
+        yield from (f"{entry.name}: {why}" for entry, why in zip(files, said, strict=True) if why)
+
+
+def _content_problem(path: Path, entry: Entry) -> str | None:
+    if said := _misfit(path, entry):
+        return said
+    found = _entry(path).sha256
+    return None if found == entry.sha256 else f"expected sha256 {entry.sha256}, found {found}"
 
 
 def _misfit(path: Path, entry: Entry) -> str | None:

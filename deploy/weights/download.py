@@ -21,7 +21,7 @@ from deploy.weights.web import Interrupted, Web
 
 AT_ONCE: Final = 4
 """Files. One connection to a hub's CDN seldom fills a node's link; each costs a hash, too."""
-_CHUNK: Final = 1024 * 1024
+_BLOCK: Final = 4 * 1024 * 1024
 _WORTH_A_TRY: Final = 16 * 1024 * 1024
 """A try that brought so many bytes is not counted as one that failed, so a large file survives
 any number of cuts, and a connection that drips ends."""
@@ -43,6 +43,8 @@ class Tally:
         self.downloaded = 0
 
     def set(self, file: RemoteFile, size: int) -> None:
+        if self._have.get(file.name) == size:
+            return
         self._have[file.name] = size
         self._told(sum(self._have.values()), self._total)
 
@@ -103,11 +105,11 @@ class Downloader:
             part.close()
 
     async def _fill(self, part: Part) -> None:
-        patience, etag = self._web.patience(), ""
+        patience = self._web.patience()
         while part.size < part.file.size:
             before = part.size
             try:
-                etag = await self._stream(part, etag)
+                await self._stream(part)
                 if part.size < part.file.size:
                     why = f"it ended at byte {part.size:,} of {part.file.size:,}"
                     raise Interrupted(why)
@@ -116,18 +118,32 @@ class Downloader:
                     patience.progressed()
                 await patience.wait(_of_file(error, part))
 
-    async def _stream(self, part: Part, etag: str) -> str:
-        """From where the part ends; the answer's ETag. Raises Interrupted."""
+    async def _stream(self, part: Part) -> None:
+        """From where the part ends, if it is still of the same content. Raises Interrupted."""
         headers = {"range": f"bytes={part.size}-"} if part.size else {}
-        if part.size and etag:
-            headers["if-range"] = etag
+        if part.size and part.etag:
+            headers["if-range"] = part.etag
         async with self._web.get(part.file.url, headers, _RANGE_ANSWERS) as response:
             self._place(part, response)
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                await _to_its_end(part.append, chunk)
-                self._tally.downloaded += len(chunk)
-                self._tally.set(part.file, part.size)
-            return _strong(response.headers.get("etag", ""))
+            part.etag = _strong(response.headers.get("etag", ""))
+            await self._append(part, response.content)
+
+    async def _append(self, part: Part, content: aiohttp.StreamReader) -> None:
+        """In large blocks, as every change of threads takes its time; a cut loses none of one."""
+        block = bytearray()
+        try:
+            async for chunk in content.iter_any():
+                block += chunk
+                if len(block) >= _BLOCK:
+                    full, block = block, bytearray()  # taken out first: never written twice
+                    await self._write(part, full)
+        finally:
+            await self._write(part, block)
+
+    async def _write(self, part: Part, block: bytearray) -> None:
+        await _to_its_end(part.append, block)
+        self._tally.downloaded += len(block)
+        self._tally.set(part.file, part.size)
 
     def _place(self, part: Part, response: aiohttp.ClientResponse) -> None:
         """Begins anew unless the answer goes on where the part ends."""

@@ -23,6 +23,8 @@ class Part:
         self._final = folder / file.name
         self._handle = _open(self.path)
         self.size = 0
+        self.etag = ""
+        """Of the answer from which the last bytes are."""
         self._hasher = Hasher.of(file)
 
     def resume(self) -> None:
@@ -33,7 +35,7 @@ class Part:
             self._hasher.update(block)
             self.size += len(block)
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Raises Failure when the file grows beyond what the origin said."""
         if self.size + len(data) > self.file.size:
             self.restart()

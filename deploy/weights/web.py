@@ -21,8 +21,8 @@ TRIES: Final = 6
 """In a row that bring nothing; with waits of 1, 2, 4, 8, 16 s the last comes after 31 s."""
 LONGEST_WAIT_S: Final = 60.0
 CONNECT_WITHIN_S: Final = 10.0
-BUFFER: Final = 256 * 1024
-"""Twice as much is read ahead, and lost when the connection is cut."""
+_BUFFER: Final = 256 * 1024
+"""Twice as much is read ahead."""
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BROKE: Final = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
@@ -130,7 +130,7 @@ async def open_session(idle_s: float) -> AsyncIterator[aiohttp.ClientSession]:
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=timeout,
         auto_decompress=False,
-        read_bufsize=BUFFER,
+        read_bufsize=_BUFFER,
     ) as session:
         yield session
 

@@ -4,6 +4,7 @@ Each answers from one folder of bytes in memory, counts what it serves, and does
 say. The names and shapes of the answers are the real ones.
 """
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -15,8 +16,8 @@ from aiohttp import web
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 REPOSITORY = "acme/tiny"
-SHARD = bytes(range(256)) * 4096 * 8
-"""8 MiB: many reads, quickly hashed."""
+SHARD = bytes(range(256)) * 4096 * 2
+"""2 MiB: several reads, quickly hashed."""
 FILES = {
     "config.json": b'{"architectures": ["Qwen3ForCausalLM"]}',
     "tokenizer.json": b"{}",
@@ -52,6 +53,8 @@ class Loopback:
     asked: list[web.BaseRequest] = field(default_factory=list)
     listing: Any = None
     """Instead of the right one."""
+    gate: asyncio.Event | None = None
+    """Files wait for it."""
     url: str = ""
     cdn: str = ""
     """Where files are redirected to."""
@@ -71,6 +74,8 @@ class Loopback:
         return await self._send(request, name)
 
     async def _send(self, request: web.Request, name: str) -> web.StreamResponse:
+        if self.gate:
+            await self.gate.wait()
         content = self.files[name]
         begins, etag = 0, f'"{hashlib.md5(content).hexdigest()}"'
         if "range" in request.headers and request.headers.get("if-range", etag) == etag:
@@ -91,6 +96,7 @@ class Loopback:
         self.sent[name] += len(part)
         await answer.write(part)
         if isinstance(body, Cut):
+            await asyncio.sleep(0.1)  # what is read ahead is lost: let it be read
             assert request.transport is not None
             request.transport.close()
         return answer
