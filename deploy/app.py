@@ -5,7 +5,7 @@ Reads no file and no environment; what it needs is given to it.
 
 import gc
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import FrameType
 from typing import Final
 
@@ -13,7 +13,6 @@ import uvicorn
 
 from deploy.config import Cluster, is_loopback
 from deploy.corked import CorkedProtocol
-from serving.config import ModelSpec
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource
 from serving.keys import KeyStore
@@ -39,6 +38,7 @@ def build(
     ray_url: str,
     ray_token: str | None,
     pool_token: str | None,
+    target_tokens: Mapping[ModelName, str],
     keys: KeyStore,
     observer: Observer,
 ) -> Gateway:
@@ -56,7 +56,13 @@ def build(
         keep_alive=cluster.gateway.keep_alive,
         longest_answer=cluster.longest_answer,
     )
-    sources = _sources(cluster.models, ray_url, ray_token, pool_token)
+    fixed = {name: spec.targets for name, spec in cluster.models.items() if spec.targets}
+    on_ray = cluster.models.keys() - fixed.keys()
+    sources: list[TargetSource] = []
+    if on_ray:
+        sources.append(RaySource(on_ray, ray_url, ray_token, pool_token))
+    if fixed:
+        sources.append(FixedSource(fixed, target_tokens))
     return Gateway(service, sources, every=cluster.gateway.targets_every)
 
 
@@ -106,14 +112,3 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
-
-
-def _sources(
-    models: Mapping[ModelName, ModelSpec], url: str, token: str | None, pool_token: str | None
-) -> Sequence[TargetSource]:
-    fixed = {name: spec.targets for name, spec in models.items() if spec.targets}
-    on_ray = models.keys() - fixed.keys()
-    return [
-        *([RaySource(on_ray, url, token, pool_token)] if on_ray else []),
-        *([FixedSource(fixed)] if fixed else []),
-    ]

@@ -242,16 +242,20 @@ def is_folder(source: str) -> bool:
 
 
 def _with_paths(cluster: Cluster, base: Path) -> Cluster:
-    models = {
-        name: model.model_copy(update={"source": _absolute(model.source, base)})
-        if model.source is not None and is_folder(model.source)
-        else model
-        for name, model in cluster.models.items()
-    }
+    models = {name: _model_with_paths(model, base) for name, model in cluster.models.items()}
     gateway = cluster.gateway
     if gateway.keys is not None:
         gateway = gateway.model_copy(update={"keys": _absolute(gateway.keys, base)})
     return cluster.model_copy(update={"models": models, "gateway": gateway})
+
+
+def _model_with_paths(model: ModelSpec, base: Path) -> ModelSpec:
+    found = {}
+    if model.source is not None and is_folder(model.source):
+        found["source"] = _absolute(model.source, base)
+    if model.targets_token is not None:
+        found["targets_token"] = _absolute(model.targets_token, base)
+    return model.model_copy(update=found)
 
 
 def _absolute(name: str, base: Path) -> str:

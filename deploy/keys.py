@@ -1,21 +1,24 @@
 """The file of keys: one line a key, its team and its hash, read anew whenever it changes.
 
 So a key that is added opens and a key that is removed closes within a second or two, without a
-restart. What makes a key good is decided in `serving.keys`.
+restart. What makes a key good is decided in `serving.keys`. Beside it, the tokens that fixed
+targets ask for.
 """
 
 import logging
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from deploy.config import ConfigError
-from deploy.reading import Document, UnreadableFile, read_document
+from deploy.reading import Document, UnreadableFile, read_document, text_of
+from serving.config import ModelSpec
 from serving.keys import KeyRecord, KeyRing, KeyStore, NoKeys
-from serving.values import Team
+from serving.values import ModelName, Team
 
 logger = logging.getLogger("bifocal.keys")
 
@@ -24,6 +27,7 @@ AT_ONCE_BYTES: Final = 32 * 1024
 """About 250 keys, read in 50 ms: so long may the event loop stop when keys change, so that a new
 key opens at its first use. A larger file is read beside it; a thousand keys take 230 ms."""
 _FIELDS: Final = ("team", "sha256", "expires")
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 def line_of(record: KeyRecord) -> str:
@@ -57,6 +61,26 @@ def store_of(path: str | None) -> KeyStore:
     """Of `gateway.keys`. Without a file everyone is let in, which the check of the cluster file
     allows on loopback alone."""
     return NoKeys() if path is None else FileKeys(Path(path))
+
+
+def target_tokens(models: Mapping[ModelName, ModelSpec]) -> dict[ModelName, str]:
+    """What `targetsToken` names, by pool; read once, at the start. Raises ConfigError."""
+    return {
+        name: _token(Path(spec.targets_token))
+        for name, spec in models.items()
+        if spec.targets_token is not None
+    }
+
+
+def _token(path: Path) -> str:
+    try:
+        token = text_of(path).strip()
+    except UnreadableFile as error:
+        raise ConfigError(str(error)) from None
+    if not _TOKEN.fullmatch(token):
+        msg = f"{path}: holds no token; allowed: one line of visible ASCII characters"
+        raise ConfigError(msg)
+    return token
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Document:
 
 def read_document(path: Path) -> Document:
     """Raises UnreadableFile."""
-    return parse(_text_of(path), str(path))
+    return parse(text_of(path), str(path))
 
 
 def parse(text: str, name: str) -> Document:
@@ -55,7 +55,8 @@ def parse(text: str, name: str) -> Document:
         raise UnreadableFile(msg) from None
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Raises UnreadableFile."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)

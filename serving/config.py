@@ -149,6 +149,9 @@ class ModelSpec(Section):
     """Environment of this pool's engines."""
     targets: tuple[str, ...] = Field(default=(), strict=False)
     """Fixed URLs of replicas that something else runs; the pool is then not deployed here."""
+    targets_token: str | None = None
+    """A file with the token that `targets` ask for, relative to the cluster file. Without it they
+    get none: the token of our own replicas is not for them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -162,6 +165,13 @@ class ModelSpec(Section):
     def _engine_arguments_are_free(self) -> "ModelSpec":
         if taken := sorted(OURS & self.engine.keys()):
             msg = f"engine sets {', '.join(taken)}, which Bifocal derives from the model"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _token_has_targets(self) -> "ModelSpec":
+        if self.targets_token is not None and not self.targets:
+            msg = "targetsToken is set and targets is not; without fixed targets nobody asks for it"
             raise ValueError(msg)
         return self
 

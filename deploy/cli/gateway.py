@@ -12,11 +12,12 @@ import typer
 
 from deploy.app import OpenEndpoint, build, check_exposure, run
 from deploy.cli.inputs import Config, cluster_of
-from deploy.config import ConfigError, Environment, address_of, environment
+from deploy.config import Cluster, ConfigError, Environment, address_of, environment
 from deploy.failure import Exit, Failure
-from deploy.keys import store_of
+from deploy.keys import store_of, target_tokens
 from ops.metrics import PrometheusObserver
 from serving.keys import KeyStore
+from serving.values import ModelName
 
 
 def gateway(
@@ -36,9 +37,9 @@ def gateway(
 ) -> None:
     """Run the endpoint alone, in front of pools that run elsewhere.
 
-    BIFOCAL_POOL_TOKEN opens the replicas' doors; BIFOCAL_RAY_TOKEN is for a Ray cluster that asks
-    for one. It ends on SIGTERM or Ctrl-C, once the answers under way are complete; a second
-    signal ends it at once.
+    BIFOCAL_POOL_TOKEN opens the doors of the replicas that Ray names; BIFOCAL_RAY_TOKEN is for a
+    Ray cluster that asks for one. It ends on SIGTERM or Ctrl-C, once the answers under way are
+    complete; a second signal ends it at once.
     """
     cluster = cluster_of(config)
     place, spec = _environment(), cluster.gateway
@@ -48,6 +49,7 @@ def gateway(
         ray_url=_checked(ray_url) or place.ray_url,
         ray_token=place.ray_token,
         pool_token=place.pool_token,
+        target_tokens=_target_tokens(cluster),
         keys=_keys(spec.keys, address),
         observer=PrometheusObserver(),
     )
@@ -66,6 +68,13 @@ def _environment() -> Environment:
 def _checked(ray_url: str | None) -> str | None:
     try:
         return address_of("--ray-url", ray_url) if ray_url else None
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
+
+
+def _target_tokens(cluster: Cluster) -> dict[ModelName, str]:
+    try:
+        return target_tokens(cluster.models)
     except ConfigError as error:
         raise Failure(Exit.BAD_INPUT, str(error)) from None
 

@@ -7,6 +7,7 @@ else runs has fixed addresses. A source that cannot answer raises, and what was 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -52,11 +53,17 @@ class TargetSource(Protocol):
 
 
 class FixedSource:
-    """Pools at addresses that are given once."""
+    """Pools at addresses that are given once, and the token of each that asks for one."""
 
-    def __init__(self, urls: Mapping[ModelName, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        urls: Mapping[ModelName, Sequence[str]],
+        tokens: Mapping[ModelName, str] = MappingProxyType({}),
+    ) -> None:
         self._pools = {
-            name: PoolStatus(PoolState.RUNNING, tuple(map(_fixed, given)))
+            name: PoolStatus(
+                PoolState.RUNNING, tuple(_fixed(url, tokens.get(name)) for url in given)
+            )
             for name, given in urls.items()
         }
 
@@ -64,10 +71,10 @@ class FixedSource:
         return self._pools
 
 
-def _fixed(url: str) -> Target:
+def _fixed(url: str, token: str | None) -> Target:
     # A base URL is often written as OpenAI's clients take it.
     plain = url.rstrip("/").removesuffix("/v1")
-    return Target(TargetId(plain), plain)
+    return Target(TargetId(plain), plain, token)
 
 
 class RaySource:

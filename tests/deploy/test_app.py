@@ -23,7 +23,7 @@ from tests.serving.gateway.peers import Peer, serving
 CLUSTER = """
 gpus: {{cpu: {{kind: cpu}}}}
 models:
-  pocket-dense: {{on: cpu, targets: ["{replica}/v1"]}}
+  pocket-dense: {{on: cpu, targets: ["{replica}/v1"], targetsToken: token}}
 """
 
 
@@ -88,12 +88,14 @@ async def streaming(
     async with serving(peer) as replica, aiohttp.ClientSession() as client:
         file, port = folder / "bifocal.yaml", free_port()
         file.write_text(CLUSTER.format(replica=replica))
+        (folder / "token").write_text("theirs\n")
         process = gateway("--config", str(file), "--port", str(port))
         url = f"http://127.0.0.1:{port}"
         body = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
         try:
             await asyncio.to_thread(wait_for, url + "/ready")
             async with client.post(url + "/v1/chat/completions", json=body) as response:
+                assert peer.received[0].headers["authorization"] == "Bearer theirs"
                 yield process, client, response
             await asyncio.to_thread(process.wait, timeout=30)
         finally:

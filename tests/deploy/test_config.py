@@ -231,10 +231,17 @@ def test_a_cluster_written_down_again_is_the_same(tmp_path, path):
 
 
 def test_file_names_are_relative_to_the_cluster_file(tmp_path):
-    text = GOOD.replace("on: cpu", "on: cpu, source: ./m") + "gateway: {keys: k/keys.yaml}\n"
+    pool = "on: cpu, source: ./m, targets: [http://a], targetsToken: t"
+    text = GOOD.replace("on: cpu", pool) + "gateway: {keys: k/keys.yaml}\n"
     cluster = loaded(tmp_path, text)
     assert cluster.gateway.keys == str(tmp_path / "k" / "keys.yaml")
-    assert cluster.models[ModelName("pocket-dense")].source == str(tmp_path / "m")
+    model = cluster.models[ModelName("pocket-dense")]
+    assert (model.source, model.targets_token) == (str(tmp_path / "m"), str(tmp_path / "t"))
+
+
+def test_a_token_without_targets_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="targetsToken is set and targets is not"):
+        loaded(tmp_path, GOOD.replace("on: cpu", "on: cpu, targetsToken: t"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from deploy.config import ConfigError
-from deploy.keys import FileKeys, line_of, read_keys, store_of
+from deploy.keys import FileKeys, line_of, read_keys, store_of, target_tokens
+from serving.config import ModelSpec
 from serving.errors import BadKey
 from serving.keys import KeyRecord, NewKey, NoKeys, new_key
 
@@ -137,3 +138,23 @@ def test_a_file_that_is_broken_at_the_start_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         store_of(str(tmp_path / "none.yaml"))
     assert isinstance(store_of(None), NoKeys)
+
+
+def fixed(token: Path | None) -> ModelSpec:
+    given = None if token is None else str(token)
+    return ModelSpec(on="cpu", targets=("http://a",), targetsToken=given)
+
+
+def test_the_tokens_of_fixed_targets_are_read_from_their_files(tmp_path):
+    (file := tmp_path / "token").write_text("s3cret\n")
+    assert target_tokens({"a": fixed(file), "b": fixed(None)}) == {"a": "s3cret"}
+
+
+@pytest.mark.parametrize("content", [None, "", "two words", "two\nlines", "é"])
+def test_a_file_without_a_token_is_refused_and_not_repeated(tmp_path, content):
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(ConfigError, match="token: ") as caught:
+        target_tokens({"a": fixed(file)})
+    assert not content or content not in str(caught.value)

@@ -218,6 +218,14 @@ async def test_the_pools_token_goes_to_the_replicas_that_ray_named_and_to_nobody
     assert "authorization" not in ray.asked[0]
 
 
+async def test_a_fixed_pool_gets_the_token_that_is_its_own(client: aiohttp.ClientSession) -> None:
+    found = await FixedSource({DENSE: ["http://a"], MOE: ["http://b"]}, {MOE: "m"}).pools(client)
+    assert {name: status.targets[0].token for name, status in found.items()} == {
+        DENSE: None,
+        MOE: "m",
+    }
+
+
 def test_a_target_shows_its_token_to_no_log() -> None:
     assert "secret" not in repr(Target(TargetId("a"), "http://a", "secret"))
 
