@@ -43,7 +43,7 @@ async def _alone(args: PoolArgs) -> LLMServer:
 async def _of_gang(args: PoolArgs) -> LLMServer:
     """Ray's constructor is a coroutine, which Serve awaits where it makes the instance."""
     server = DataParallelServer.__new__(DataParallelServer)
-    await DataParallelServer.__init__(server, _llm_config(args))
+    await server.__init__(_llm_config(args))  # type: ignore[misc]
     return server
 
 
