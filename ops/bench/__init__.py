@@ -9,6 +9,7 @@
     measure            one contender under one load
     bench              one run: contenders up, rounds, contenders down
     report, plot       the table, the JSON, the picture
+    shards             apart from these: a rank of a layout on a GPU, beside its prediction
 
 It knows no command of the product: `deploy` hands those in.
 """
