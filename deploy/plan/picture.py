@@ -7,6 +7,8 @@ from serving.layout import Demand, Layout, Rank
 
 IN_A_ROW: Final = 4
 """Boxes, so that a node of eight GPUs is two rows and fits in 100 columns."""
+MOST_NODES: Final = 8
+"""Drawn; the others go on in the same way."""
 
 
 def picture(demand: Demand, layout: Layout) -> str:
@@ -14,12 +16,14 @@ def picture(demand: Demand, layout: Layout) -> str:
     nodes = demand.nodes
     free = nodes.per_node * nodes.nodes - sum(map(len, layout.placement))
     lines: list[str] = []
-    for number, ranks in enumerate(layout.placement):
+    for number, ranks in enumerate(layout.placement[:MOST_NODES]):
         lines.append(f"node {number}: {nodes.per_node} x {nodes.kind.name}")
         boxes = [_box(demand, layout, rank) for rank in ranks]
         width = max((len(line) for box in boxes for line in box), default=0)
         for start in range(0, len(boxes), IN_A_ROW):
             lines += _row(boxes[start : start + IN_A_ROW], width)
+    if (more := len(layout.placement) - MOST_NODES) > 0:
+        lines.append(f"and {more} more nodes, whose ranks stand in the JSON")
     if free:
         lines.append(f"{free} of {nodes.gpus} GPUs are left free")
     return "\n".join(lines)

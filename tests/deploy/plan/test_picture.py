@@ -49,6 +49,12 @@ def test_gpus_that_no_replica_takes_are_counted() -> None:
     assert drawn("qwen3-8b", Sizes(tensor=2), per_node=3)[-1] == "1 of 3 GPUs are left free"
 
 
+def test_of_many_nodes_the_first_are_drawn_and_the_others_counted() -> None:
+    lines = drawn("qwen3-8b", Sizes(), nodes=11, per_node=1)
+    assert "node 7: 1 x h200-141g" in lines
+    assert lines[-1] == "and 3 more nodes, whose ranks stand in the JSON"
+
+
 @pytest.mark.parametrize("nodes", [1, 2, 4])
 def test_every_gpu_of_every_node_has_a_box(nodes: int) -> None:
     lines = drawn("qwen3-8b", Sizes(tensor=2), nodes=nodes, per_node=8)
