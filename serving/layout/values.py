@@ -31,6 +31,9 @@ class Nodes:
     per_node: int
     nodes: int = 1
 
+    def __post_init__(self) -> None:
+        _at_least_one(per_node=self.per_node, nodes=self.nodes)
+
     @property
     def gpus(self) -> int:
         return self.per_node * self.nodes
@@ -48,6 +51,9 @@ class Demand:
     concurrency: int | None = None
     """Requests of the full context at once, over all replicas."""
 
+    def __post_init__(self) -> None:
+        _at_least_one(context=self.context, concurrency=self.concurrency)
+
     @property
     def asked_context(self) -> int:
         return self.context or self.model.context
@@ -64,6 +70,9 @@ class Sizes:
     expert: bool = False
     """Whole experts are spread over the tensor and data ranks of a stage, instead of each being
     cut."""
+
+    def __post_init__(self) -> None:
+        _at_least_one(tensor=self.tensor, pipeline=self.pipeline, data=self.data)
 
     @property
     def gpus(self) -> int:
@@ -168,3 +177,9 @@ class Plan:
     """Best first."""
     nearest: str | None = None
     """Of what was asked and cannot be, the nearest thing that can."""
+
+
+def _at_least_one(**numbers: int | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise ValueError(f"{name} is {number}; at least 1 is needed")

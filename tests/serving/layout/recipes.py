@@ -199,4 +199,15 @@ RECIPES = (
         Sizes(tensor=4, expert=True),
         context=40_960,
     ),
+    # GPUStack again: one A100 needs `--max-model-len 32768` for the 32B, and its own 40,960 is out.
+    Recipe(
+        "a100-32b-bf16",
+        "https://github.com/gpustack/gpustack/blob/main/docs/performance-lab/qwen3-32b/a100.md",
+        "qwen3-32b",
+        "bf16",
+        "a100-80g",
+        1,
+        Sizes(),
+        context=32_768,
+    ),
 )
