@@ -70,6 +70,18 @@ def test_more_memory_never_makes_a_layout_vanish(asked, more_gib):
     assert before <= {layout.sizes for layout in plan(roomier).layouts}
 
 
+@pytest.mark.parametrize("context", [32_768, 40_960])
+def test_not_even_where_vllms_default_batch_grows_with_the_memory(context):
+    """At 70 GiB it goes from 2,048 tokens to 8,192, whose activations take gigabytes."""
+    asked = demand("qwen3-235b-a22b", "fp8", per_node=4, context=context)
+    sizes = Sizes(tensor=2, data=2, expert=True)
+    for memory in (69.9, 70.1):
+        kind = replace(asked.nodes.kind, memory=int(memory * GIB))
+        layouts = plan(replace(asked, nodes=replace(asked.nodes, kind=kind))).layouts
+        found = next(layout for layout in layouts if layout.sizes == sizes)
+        assert found.engine_args["max_num_batched_tokens"] < 8192
+
+
 @given(DEMANDS)
 @settings(max_examples=60, deadline=None)
 def test_a_plan_is_either_feasible_or_says_why_not(asked):

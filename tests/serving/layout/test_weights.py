@@ -81,6 +81,20 @@ def test_weights_take_what_others_saw(name, precision, sizes, seen, within):
     assert abs(bytes_of_rank(name, precision, sizes) / seen - 1) <= within
 
 
+@pytest.mark.parametrize(
+    ("precision", "size"),
+    [
+        (Precision.BF16, 2 * 128 * 128),
+        (Precision.FP32, 4 * 128 * 128),
+        (Precision.FP8, 128 * 128 + 4),  # a float32 scale a block
+        (Precision.AWQ, 128 * 128 // 2 + 128 * 5 // 2),  # 16 bits and 4 bits a group
+        (Precision.GPTQ_INT4, 128 * 128 // 2 + 128 * 5 // 2),
+    ],
+)
+def test_a_block_of_weights_has_its_scales(precision, size):
+    assert quantised_bytes(precision, 128 * 128) == size
+
+
 def test_a_tied_table_is_held_by_both_ends_of_a_pipeline():
     model = facts("qwen3-4b")
     table = model.vocabulary * model.hidden
