@@ -143,6 +143,10 @@ class ModelSpec(Section):
     """Of the weights."""
     layout: LayoutSpec = LayoutSpec()
     """How one replica is cut over GPUs. Default: it is not."""
+    stuck_after: Seconds | None = None
+    """An engine that has requests and takes no step for so long is replaced. It must be more than
+    the slowest step takes, or no engine starts. Default: a minute, and the time of a full prefill.
+    """
     engine: dict[str, str | int | float | bool] = {}
     """More arguments for vLLM's engine, by vLLM's own names (`max_num_seqs: 64`)."""
     env: dict[str, str] = {}

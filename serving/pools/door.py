@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from serving.errors import BadKey, BifocalError, UnknownPath
+from serving.errors import BadKey, BifocalError, EngineUnavailable, UnknownPath
 from serving.pools.gauges import GAUGES, header_value
+from serving.pools.pulse import PULSE
 from serving.pools.reasoning import StreamRewriter, rewrite
 from serving.pools.straying import settle
 from serving.wire.load import HEADER
@@ -30,6 +31,8 @@ TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"  # noqa: S105  # a name, not a secr
 LOAD_HEADER: Final = HEADER.encode()
 HEALTH: Final = "/health"
 CHAT: Final = "/v1/chat/completions"
+RESTART_S: Final = 60
+"""About what Serve takes to replace a replica."""
 PATHS: Final = frozenset({HEALTH, CHAT, "/v1/completions"})
 
 
@@ -84,6 +87,8 @@ class Door:
             return BadKey("this replica answers only to the gateway of its cluster")
         if path not in PATHS:
             return UnknownPath(f"{path} is not served; a replica has {', '.join(sorted(PATHS))}")
+        if path == HEALTH and PULSE.stuck:  # vLLM's own answer would be that all is well
+            return EngineUnavailable("the engine takes no step", retry_after_s=RESTART_S)
         return None
 
 

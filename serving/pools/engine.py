@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from serving.catalog import ModelFacts, Modes
 from serving.config import LayoutSpec, ModelSpec
+from serving.pools.patience import stuck_after_s
 from serving.pools.sharding import PRETEND_GPUS
 from serving.values import ModelName
 
@@ -74,6 +75,11 @@ class Pool:
         if layout.expert or not _needs_expert_parallel(self):
             return layout
         return layout.model_copy(update={"expert": True})
+
+    @property
+    def stuck_after_s(self) -> float:
+        """How long a step may take."""
+        return stuck_after_s(self.spec, self.facts, cpu=self.hardware.cpu)
 
     @property
     def spans_nodes(self) -> bool:
@@ -147,6 +153,10 @@ def environment(pool: Pool, cache: str) -> dict[str, str]:
     return {
         "VLLM_NO_USAGE_STATS": "1",
         "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
+        # The engine gives up a step of its workers by itself; vLLM's own patience is 300 s.
+        "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS": str(ceil(pool.stuck_after_s)),
+        # The workers that are left when one dies wait for it in vain: 5 s are vLLM's.
+        "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",
         "VLLM_CACHE_ROOT": f"{cache}/vllm",
         "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
         **({"HF_HUB_OFFLINE": "1"} if pool.is_local else {}),

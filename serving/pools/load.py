@@ -1,10 +1,12 @@
-"""vLLM's hook for statistics (entry point `vllm.stat_logger_plugins`): keeps the engine's load."""
+"""vLLM's hook for statistics (entry point `vllm.stat_logger_plugins`): keeps the engine's load, and
+feels its pulse."""
 
 from typing import Any
 
 from vllm.v1.metrics.loggers import StatLoggerBase
 
 from serving.pools.gauges import GAUGES
+from serving.pools.pulse import PULSE
 from serving.values import Load
 
 
@@ -21,6 +23,7 @@ class LoadLogger(StatLoggerBase):  # type: ignore[misc]  # vLLM's class is untyp
         mm_cache_stats: Any | None = None,
         engine_idx: int = 0,
     ) -> None:
+        PULSE.beat()
         if scheduler_stats is not None:
             GAUGES.record(
                 engine_idx,

@@ -65,6 +65,7 @@ def _application(pool: Pool, cache: str, deployment: dict[str, Any]) -> dict[str
             "source": pool.source,
             "cpu": not pool.by_ray,
             "accelerator": pool.hardware.accelerator,
+            "stuck_after_s": pool.stuck_after_s,
             "engine": arguments(pool),
             "deployment": deployment,
         },

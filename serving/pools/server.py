@@ -1,5 +1,6 @@
 """The engine of a replica: Ray's LLM server with what we do not need left out, warm when made."""
 
+import time
 from typing import Any
 
 from ray.llm._internal.common.callbacks.base import CallbackBase
@@ -7,13 +8,28 @@ from ray.serve.llm import LLMConfig
 from ray.serve.llm.deployment import DPServer, LLMServer
 
 from serving.pools.app import PoolArgs
+from serving.pools.pulse import PULSE
 from serving.pools.warmup import warm_up
 
 
+class EngineStuck(Exception):
+    """It has work and takes no step; it would not say so itself."""
+
+
 class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
+    stuck_after_s = float("inf")
+
     async def _start_engine(self) -> None:
         """Ray's own would also start a process that reports to Ray's makers what is served."""
         await self.engine.start()
+
+    async def check_health(self) -> None:
+        """vLLM's own only says whether the engine died."""
+        await super().check_health()
+        unfinished = self.engine._engine_client.get_num_unfinished_requests()
+        verdict = PULSE.look(time.monotonic(), unfinished, self.stuck_after_s)
+        if verdict.stuck:
+            raise EngineStuck(verdict.reason)
 
 
 class NoDownload(CallbackBase):  # type: ignore[misc]  # Ray's class is untyped
@@ -30,6 +46,7 @@ class DataParallelServer(Server, DPServer):  # type: ignore[misc]  # Ray's class
 
 async def start(args: PoolArgs) -> LLMServer:
     server = await (_of_gang if args.engine["data_parallel_size"] > 1 else _alone)(args)
+    server.stuck_after_s = args.stuck_after_s
     await warm_up(server)
     return server
 

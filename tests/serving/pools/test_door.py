@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from serving.pools import door
 from serving.pools.door import TOKEN_VARIABLE, Door, NoPoolToken, Receive, Scope, Send
 from serving.pools.gauges import GAUGES, Gauges, header_value
+from serving.pools.pulse import Pulse
 from serving.values import Load
 
 TOKEN = "pool-secret"
@@ -206,3 +208,15 @@ def test_several_engines_are_added_and_the_fullest_cache_counts() -> None:
     gauges.record(1, Load(running=1, waiting=4, kv_cache_usage=0.25))
     gauges.record(1, Load(running=1, waiting=3, kv_cache_usage=0.25))
     assert header_value(gauges.total(9)) == b"running=3;waiting=3;kv=0.500"
+
+
+async def test_a_stuck_engine_is_not_said_to_be_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    pulse = Pulse()
+    monkeypatch.setattr(door, "PULSE", pulse)
+    assert (await ask("/health", Inner(), token=None)).status == 200
+    for now in (0, 5, 10):
+        pulse.look(now, 1, 10)
+    assert (await ask("/health", Inner(), token=None)).status == 503
+    pulse.beat()
+    pulse.look(15, 1, 10)
+    assert (await ask("/health", Inner(), token=None)).status == 200

@@ -210,3 +210,8 @@ def test_the_cache_holds_one_answer_of_the_full_context(name: str, gib: int) -> 
 )
 def test_hardware_is_known_by_rays_names(kind: str, hardware: Hardware) -> None:
     assert Hardware.of(kind) == hardware
+
+
+def test_the_engine_gives_a_step_as_long_as_we_do() -> None:
+    found = environment(pool("qwen3-8b", stuckAfter="90500ms"), "/cache")
+    assert found["VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS"] == "91"

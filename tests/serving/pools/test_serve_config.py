@@ -151,3 +151,8 @@ def test_the_labels_of_a_group_are_asked_of_every_node() -> None:
 
 def test_it_holds_no_token() -> None:
     assert "token" not in json.dumps(config(pool(), pool("pocket-moe", "cpu"))).lower()
+
+
+def test_a_replica_is_told_when_its_engine_is_stuck() -> None:
+    found = config(pool(stuckAfter="90s"))
+    assert found["applications"][0]["args"]["stuck_after_s"] == 90

@@ -1,0 +1,38 @@
+"""How long a step of an engine may take before the engine is stuck.
+
+Pure. The file may say it (`stuckAfter`); else it follows from the slowest step that the layout can
+take: one that compiles, or one that prefills as many tokens as fit into a step.
+"""
+
+from math import ceil
+from typing import Final
+
+from serving.catalog import ModelFacts
+from serving.config import ModelSpec
+
+COMPILATION_S: Final = 60.0
+"""A first step that compiles took 4 to 26 s on two busy cores and 40 s over two nodes, although the
+warm-up pays for most of them before a replica is ready."""
+FLOPS_PER_RANK: Final = {True: 1e10, False: 1e13}
+"""What the slowest rank computes a second, on a CPU and on a GPU: one thread, and a twelfth of what
+an L4's datasheet says of bf16. A floor, not a prediction: nothing is to be restarted for being
+slow."""
+STEP_TOKENS: Final = {True: 2048, False: 16384}
+"""The most that vLLM 0.29 puts into one step of a server: on a CPU for each rank, on the largest
+GPUs in all."""
+
+
+def stuck_after_s(spec: ModelSpec, facts: ModelFacts, *, cpu: bool) -> float:
+    """Seconds, whole unless the file says otherwise."""
+    if spec.stuck_after is not None:
+        return spec.stuck_after
+    return ceil(COMPILATION_S + slowest_step_s(spec, facts, cpu=cpu))
+
+
+def slowest_step_s(spec: ModelSpec, facts: ModelFacts, *, cpu: bool) -> float:
+    """A full prefill: two operations for each weight that a token passes through. The stages of a
+    pipeline take it one after the other, so only tensor parallelism makes it shorter."""
+    ranks = spec.layout.tensor
+    given = spec.engine.get("max_num_batched_tokens")
+    tokens = int(given) if given else STEP_TOKENS[cpu] * (ranks if cpu else 1)
+    return 2 * facts.active_parameters * tokens / (ranks * FLOPS_PER_RANK[cpu])
