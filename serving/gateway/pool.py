@@ -6,12 +6,12 @@ takes the next request.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from serving import balance
 from serving.errors import BifocalError, EngineUnavailable, PoolLoading
-from serving.gateway.loading import retry_after_s
+from serving.gateway.loading import SOON_S, retry_after_s
+from serving.gateway.silence import Health, Silence, judge
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
 
@@ -54,6 +54,9 @@ class _Replica:
 
     __slots__ = (
         "_snapshot",
+        "attempts",
+        "byte_at",
+        "down",
         "failing",
         "foreign",
         "load",
@@ -61,14 +64,16 @@ class _Replica:
         "target",
         "tokens",
         "told_at",
+        "well_at",
     )
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.tokens = self.requests = self.foreign = 0
         self.load: Load | None = None
-        self.told_at = 0.0
-        self.failing = False
+        self.told_at = self.byte_at = self.well_at = 0.0
+        self.failing = self.down = False
+        self.attempts: set[Attempt] = set()
         self._snapshot: ReplicaSnapshot | None = None
 
     def snapshot(self) -> ReplicaSnapshot:
@@ -94,6 +99,37 @@ class _Replica:
         self._snapshot = None
         self.failing = failing
 
+    def silent(self, now: float) -> bool:
+        return (silence := self.silence(now)) is not None and silence.is_long
+
+    def silence(self, now: float) -> Silence | None:
+        if not self.attempts:
+            return None
+        return Silence(now - self.byte_at, now - max(self.byte_at, self.well_at))
+
+
+class Attempt:
+    """One request on one replica, from its beginning there to its end."""
+
+    __slots__ = ("_replica", "_tokens", "give_up")
+
+    def __init__(self, replica: _Replica, tokens: int, give_up: Callable[[], None]) -> None:
+        self._replica, self._tokens, self.give_up = replica, tokens, give_up
+
+    def heard(self, now: float) -> None:
+        """A byte of its answer came."""
+        self._replica.byte_at = now
+
+    def begin(self, now: float) -> None:
+        if not self._replica.attempts:
+            self._replica.byte_at = now
+        self._replica.attempts.add(self)
+        self._replica.add(self._tokens, 1)
+
+    def end(self) -> None:
+        self._replica.attempts.discard(self)
+        self._replica.add(-self._tokens, -1)
+
 
 class Pools:
     """The live state of all pools, in one event loop; others see it as frozen snapshots."""
@@ -103,6 +139,8 @@ class Pools:
         self._starts = starts
         self._status: dict[ModelName, PoolStatus] = {}
         self._replicas: dict[ModelName, dict[TargetId, _Replica]] = {}
+        self._leaving: dict[tuple[ModelName, TargetId], _Replica] = {}
+        """Not named any more, but with requests on them."""
         for name in starts:
             self._status[name] = PoolStatus(PoolState.UNKNOWN)
             self._replicas[name] = {}
@@ -117,51 +155,80 @@ class Pools:
     def choose(self, name: ModelName, now: float, avoid: TargetId | None = None) -> Target:
         """`now` in seconds since the epoch. Raises PoolLoading or EngineUnavailable."""
         self._turn += 1
-        target = balance.choose(self._snapshots(name), self._turn, avoid)
+        there = [r.snapshot() for r in self._replicas[name].values() if not r.down]
+        target = balance.choose(there, self._turn, avoid)
         if target is None:
             raise _nothing_there(name, self.snapshot(name), now, self._starts[name])
         return target
 
-    def begin(self, name: ModelName, target: TargetId, tokens: int) -> Callable[[], None]:
-        """A request of about so many tokens is on its way to the replica; what is returned ends it.
+    def begin(
+        self, name: ModelName, target: Target, tokens: int, now: float, give_up: Callable[[], None]
+    ) -> Attempt:
+        """A request of about so many tokens is on its way to the replica; `give_up` is called when
+        nothing more is to be expected of it.
 
         It ends on the replica that it began on, even if a source has lost and found it meanwhile.
         """
-        if (replica := self._replicas[name].get(target)) is None:
-            return lambda: None
-        replica.add(tokens, 1)
-        return partial(replica.add, -tokens, -1)
+        replica = self._replicas[name].get(target.id) or _Replica(target)
+        attempt = Attempt(replica, tokens, give_up)
+        attempt.begin(now)
+        return attempt
 
     def answered(self, name: ModelName, target: TargetId, load: Load | None, now: float) -> None:
         """It spoke, so it is not failing; `now` by any clock that only runs forward."""
         if (replica := self._replicas[name].get(target)) is None:
             return
+        replica.down = False
         if replica.failing:
             replica.fail(failing=False)
         if load is not None:
             replica.tell(load, now)
+
+    def asked(self, name: ModelName, target: TargetId, health: Health, now: float) -> None:
+        """What it said when it was asked how it is."""
+        replica = self._replicas[name].get(target) or self._leaving.get((name, target))
+        if replica is None:
+            return
+        verdict = judge(health, replica.silence(now))
+        if verdict.down is False:
+            replica.well_at = now
+            self.answered(name, target, None, now)
+        elif verdict.down:
+            replica.down = True
+            replica.fail(failing=True)
+        if verdict.give_up:
+            given_up, replica.attempts = replica.attempts, set()
+            for attempt in given_up:
+                attempt.give_up()
 
     def failed(self, name: ModelName, target: TargetId) -> None:
         """It could not be reached, or failed while it answered."""
         if (replica := self._replicas[name].get(target)) is not None:
             replica.fail(failing=True)
 
-    def failing(self) -> list[tuple[ModelName, Target]]:
-        return [
-            (name, replica.target)
-            for name, replicas in self._replicas.items()
-            for replica in replicas.values()
-            if replica.failing
+    def doubtful(self, now: float) -> list[tuple[ModelName, Target]]:
+        """Those that failed or are silent, and so are to be asked how they are. A replica that its
+        source names no more may still owe answers."""
+        there = [(n, r) for n, replicas in self._replicas.items() for r in replicas.values()]
+        leaving = [(name, replica) for (name, _), replica in self._leaving.items()]
+        return [(n, r.target) for n, r in there if r.failing or r.silent(now)] + [
+            (n, r.target) for n, r in leaving if r.silent(now)
         ]
 
     def update(self, found: Mapping[ModelName, PoolStatus], now: float) -> None:
         """What a source says of its pools; what we know of replicas that stay is kept."""
         for name, status in found.items():
-            known = self._replicas[name]
+            known = self._replicas[name] | {
+                id: replica for (pool, id), replica in self._leaving.items() if pool == name
+            }
             self._status[name] = status
             self._replicas[name] = {
                 target.id: known.get(target.id) or _Replica(target) for target in status.targets
             }
+            for id, replica in known.items():
+                self._leaving.pop((name, id), None)
+                if id not in self._replicas[name] and replica.attempts:
+                    self._leaving[name, id] = replica
             for replica in self._replicas[name].values():
                 if replica.load is not None and now - replica.told_at > LOAD_STALE_S:
                     replica.tell(None, now)
@@ -174,6 +241,9 @@ def _nothing_there(name: ModelName, pool: PoolSnapshot, now: float, start_s: flo
     msg = f"{name} is not ready: {pool.why_not}"
     if pool.status.state is PoolState.FAILED:
         return EngineUnavailable(msg, retry_after_s=round(start_s))
-    since = pool.status.since
+    if pool.replicas:  # one may be well again any moment, or is replaced
+        return EngineUnavailable(msg, retry_after_s=SOON_S)
+    # A pool that has lost its replicas starts anew, however long ago it was deployed.
+    since = None if pool.status.state is PoolState.RUNNING else pool.status.since
     elapsed = 0.0 if since is None else max(0.0, now - since)
     return PoolLoading(msg, retry_after_s=retry_after_s(start_s, elapsed))

@@ -1,4 +1,5 @@
-"""The background loop: asks where the replicas are, and whether those that failed answer again."""
+"""The background loop: asks where the replicas are, and those that failed or fell silent how
+they are."""
 
 import asyncio
 import logging
@@ -42,7 +43,8 @@ class Refresh:
     async def once(self) -> None:
         for source in self._sources:
             await self._ask(source)
-        await asyncio.gather(*(self._probe(*failing) for failing in self._pools.failing()))
+        doubtful = self._pools.doubtful(self._clock())
+        await asyncio.gather(*(self._probe(*replica) for replica in doubtful))
         self._tell()
 
     async def _ask(self, source: TargetSource) -> None:
@@ -57,8 +59,8 @@ class Refresh:
             self._pools.update(found, self._clock())
 
     async def _probe(self, name: ModelName, target: Target) -> None:
-        if await self._upstream.answers(target):
-            self._pools.answered(name, target.id, None, self._clock())
+        health = await self._upstream.health(target)
+        self._pools.asked(name, target.id, health, self._clock())
 
     def _tell(self) -> None:
         """One line for each change."""

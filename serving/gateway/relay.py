@@ -3,6 +3,7 @@
 `stream` and `whole` are the two kinds of answer. Nothing is tried again once content went out.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from serving.accounting import usage_of
 from serving.errors import AnswerTimeout, EngineError, EngineFailed, EngineUnavailable
 from serving.gateway.asgi import JSON, Reply
 from serving.gateway.call import Call
-from serving.gateway.pool import Pools
+from serving.gateway.pool import Attempt, Pools
 from serving.gateway.upstream import BROKE, Upstream
 from serving.gateway.watch import Limit, Watch
 from serving.observer import Observer, ReplicaFailed
 from serving.values import ModelName, Route, Target
-from serving.wire.engine import engine_error, event_error
+from serving.wire.engine import RETRY_AFTER_S, engine_error, event_error
 from serving.wire.json import encode
 from serving.wire.load import HEADER, parse_load
 from serving.wire.request import WireRequest
@@ -70,6 +71,9 @@ async def _try_twice(path: Path, exchange: Exchange, reply: Reply) -> None:
         _note(path, exchange, target, error)
         if exchange.call.first_token is not None:
             raise
+        # If it is the engine that failed and not only this request, nobody else is sent there.
+        health = await path.upstream.health(target)
+        path.pools.asked(exchange.model, target.id, health, path.clock())
         exchange.call.retries += 1
         other = path.pools.choose(exchange.model, time.time(), avoid=target.id)
         try:
@@ -80,25 +84,46 @@ async def _try_twice(path: Path, exchange: Exchange, reply: Reply) -> None:
 
 
 async def _attempt(path: Path, exchange: Exchange, reply: Reply, target: Target) -> None:
-    call = exchange.call
-    end = path.pools.begin(exchange.model, target.id, call.tokens)
+    """It may be given up from outside, when nothing more is to be expected of the replica."""
+    call, loop = exchange.call, asyncio.get_running_loop()
     try:
-        response = await path.upstream.post(target, call.path, exchange.body, call.id)
-        try:
-            if response.status != 200:
-                raise engine_error(response.status, await response.read())
-            load = parse_load(response.headers.get(HEADER))
-            path.pools.answered(exchange.model, target.id, load, path.clock())
-            answer = stream if exchange.request.stream else whole
-            await answer(path, exchange, reply, response)
-        except BROKE as error:
-            if not reply.complete:
-                msg = "the connection to the engine broke before its answer was complete"
-                raise EngineFailed(msg) from error
-        finally:
-            response.close()  # before its end this tells the engine to stop
+        async with asyncio.timeout(None) as patience:
+            attempt = path.pools.begin(
+                exchange.model,
+                target,
+                call.tokens,
+                path.clock(),
+                lambda: patience.reschedule(loop.time()),
+            )
+            try:
+                await _exchange(path, exchange, reply, target, attempt)
+            finally:
+                attempt.end()
+    except TimeoutError as error:
+        msg = "the replica says nothing any more"
+        raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S) from error
+
+
+async def _exchange(
+    path: Path, exchange: Exchange, reply: Reply, target: Target, attempt: Attempt
+) -> None:
+    call = exchange.call
+    response = await path.upstream.post(target, call.path, exchange.body, call.id)
+    try:
+        if response.status != 200:
+            raise engine_error(response.status, await response.read())
+        load = parse_load(response.headers.get(HEADER))
+        path.pools.answered(exchange.model, target.id, load, path.clock())
+        if exchange.request.stream:
+            await stream(path, exchange, reply, response, attempt)
+        else:
+            await whole(path, exchange, reply, response)
+    except BROKE as error:
+        if not reply.complete:
+            msg = "the connection to the engine broke before its answer was complete"
+            raise EngineFailed(msg) from error
     finally:
-        end()
+        response.close()  # before its end this tells the engine to stop
 
 
 async def whole(
@@ -110,10 +135,15 @@ async def whole(
 
 
 async def stream(
-    path: Path, exchange: Exchange, reply: Reply, response: aiohttp.ClientResponse
+    path: Path,
+    exchange: Exchange,
+    reply: Reply,
+    response: aiohttp.ClientResponse,
+    attempt: Attempt,
 ) -> None:
     call, scanner, held = exchange.call, Scanner(), b""
     async for block in response.content.iter_any():
+        attempt.heard(path.clock())
         for kind, data in scanner.feed(block):
             if kind is Kind.CONTENT:
                 if call.first_token is None:

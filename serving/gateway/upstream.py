@@ -11,6 +11,7 @@ import aiohttp
 from yarl import URL
 
 from serving.errors import EngineUnavailable
+from serving.gateway.silence import Health
 from serving.values import RequestId, Target
 from serving.wire.engine import RETRY_AFTER_S
 
@@ -74,14 +75,16 @@ class Upstream:
             msg = "no replica could be reached"
             raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S) from error
 
-    async def answers(self, target: Target) -> bool:
-        """Whether the replica says that it is well."""
+    async def health(self, target: Target) -> Health:
+        """What the replica says when it is asked how it is."""
         try:
             url = self._url(target, "/health")
             async with self._session.get(url, timeout=PROBE_WITHIN) as response:
-                return response.status == 200
+                if response.status == 200:
+                    return Health.WELL
+                return Health.ILL if response.status >= 500 else Health.UNCLEAR
         except (*BROKE, TimeoutError):
-            return False
+            return Health.MUTE
 
     def _url(self, target: Target, path: str) -> URL:
         # Parsing one costs as much as deciding a route. Replicas come and go, so forget now and

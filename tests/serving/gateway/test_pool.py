@@ -3,7 +3,8 @@
 import pytest
 
 from serving.errors import EngineUnavailable, PoolLoading
-from serving.gateway.pool import LOAD_STALE_S, Pools
+from serving.gateway.pool import LOAD_STALE_S, Attempt, Pools
+from serving.gateway.silence import ASK_AFTER_S, GIVE_UP_AFTER_S, Health
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
 
@@ -23,21 +24,28 @@ def pools_with(*targets: Target) -> Pools:
     return pools
 
 
+def begin(
+    pools: Pools, target: Target, tokens: int = 1, now: float = 0, gone: list[str] | None = None
+) -> Attempt:
+    gone = [] if gone is None else gone
+    return pools.begin(NAME, target, tokens, now, lambda: gone.append("given up"))
+
+
 def of(pools: Pools, target: Target) -> ReplicaSnapshot:
     return {r.target.id: r for r in pools.snapshot(NAME).replicas}[target.id]
 
 
 def test_what_is_in_flight_is_counted_and_uncounted() -> None:
     pools = pools_with(A)
-    end = pools.begin(NAME, A.id, 100)
-    pools.begin(NAME, A.id, 50)
-    end()
+    attempt = begin(pools, A, 100)
+    begin(pools, A, 50)
+    attempt.end()
     assert (of(pools, A).tokens_in_flight, of(pools, A).requests_in_flight) == (50, 1)
 
 
 def test_what_a_door_counts_beyond_ours_is_foreign() -> None:
     pools = pools_with(A)
-    pools.begin(NAME, A.id, 100)
+    begin(pools, A, 100)
     pools.answered(NAME, A.id, BUSY, now=1)
     assert (of(pools, A).load, of(pools, A).foreign_requests) == (BUSY, 5)
 
@@ -55,19 +63,19 @@ def test_a_failure_lasts_until_the_replica_answers() -> None:
     pools = pools_with(A, B)
     pools.failed(NAME, A.id)
     pools.update(running(A, B), now=1)
-    assert pools.failing() == [(NAME, A)]
+    assert pools.doubtful(now=1) == [(NAME, A)]
     assert {pools.choose(NAME, now=1).id for _ in range(4)} == {B.id}
     pools.answered(NAME, A.id, None, now=2)
-    assert pools.failing() == []
+    assert pools.doubtful(now=2) == []
 
 
 def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> None:
     pools = pools_with(A, B)
-    end = pools.begin(NAME, A.id, 100)
+    attempt = begin(pools, A, 100)
     pools.update(running(A), now=1)
     assert of(pools, A).tokens_in_flight == 100
     pools.update(running(B), now=2)
-    end()
+    attempt.end()
     pools.answered(NAME, A.id, BUSY, now=2)
     pools.failed(NAME, A.id)
     assert [r.target for r in pools.snapshot(NAME).replicas] == [B]
@@ -75,10 +83,10 @@ def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> Non
 
 def test_a_request_ends_on_the_replica_it_began_on_though_it_was_lost_and_found() -> None:
     pools = pools_with(A)
-    end = pools.begin(NAME, A.id, 100)
+    attempt = begin(pools, A, 100)
     pools.update(running(), now=1)
     pools.update(running(A), now=2)
-    end()
+    attempt.end()
     assert (of(pools, A).tokens_in_flight, of(pools, A).requests_in_flight) == (0, 0)
 
 
@@ -113,3 +121,76 @@ def test_a_pool_that_failed_to_start_is_not_said_to_be_loading() -> None:
     with pytest.raises(EngineUnavailable, match="it failed to start") as caught:
         pools.choose(NAME, now=0)
     assert "Traceback" not in caught.value.message
+
+
+def test_a_pool_whose_replicas_are_ill_sends_nobody_to_them() -> None:
+    pools = pools_with(A)
+    pools.failed(NAME, A.id)
+    assert pools.choose(NAME, now=0) == A  # the only one there is, and not yet asked
+    pools.asked(NAME, A.id, Health.ILL, now=1)
+    with pytest.raises(EngineUnavailable, match="do not answer"):
+        pools.choose(NAME, now=1)
+    pools.asked(NAME, A.id, Health.WELL, now=2)
+    assert pools.choose(NAME, now=2) == A
+
+
+def test_a_pool_that_lost_its_replicas_long_after_it_was_deployed_starts_anew() -> None:
+    pools = Pools({NAME: START_S})
+    pools.update({NAME: PoolStatus(PoolState.RUNNING, since=1000.0)}, now=0)
+    with pytest.raises(PoolLoading) as caught:
+        pools.choose(NAME, now=90_000.0)
+    assert caught.value.retry_after_s == START_S
+
+
+def test_a_replica_with_requests_and_no_byte_is_asked_how_it_is() -> None:
+    pools = pools_with(A, B)
+    attempt = begin(pools, A, now=100)
+    assert pools.doubtful(now=100 + ASK_AFTER_S - 0.1) == []
+    assert pools.doubtful(now=100 + ASK_AFTER_S) == [(NAME, A)]
+    attempt.heard(now=104)
+    assert pools.doubtful(now=105) == []
+    attempt.end()
+    assert pools.doubtful(now=500) == []
+
+
+def test_the_silence_begins_with_the_first_request_and_not_with_the_latest() -> None:
+    pools = pools_with(A)
+    for now in range(4):
+        begin(pools, A, now=now)
+    assert pools.doubtful(now=ASK_AFTER_S) == [(NAME, A)]
+
+
+def test_what_is_on_a_replica_that_says_it_is_ill_is_given_up_once() -> None:
+    pools, gone = pools_with(A, B), list[str]()
+    attempt = begin(pools, A, now=0, gone=gone)
+    pools.asked(NAME, A.id, Health.ILL, now=5)
+    pools.asked(NAME, A.id, Health.ILL, now=6)
+    assert gone == ["given up"]
+    assert {pools.choose(NAME, now=6) for _ in range(4)} == {B}
+    attempt.end()
+    assert of(pools, A).requests_in_flight == 0
+
+
+def test_one_that_does_not_answer_is_left_out_at_once_and_given_up_later() -> None:
+    pools, gone = pools_with(A, B), list[str]()
+    begin(pools, A, now=0, gone=gone)
+    pools.asked(NAME, A.id, Health.WELL, now=5)
+    pools.asked(NAME, A.id, Health.MUTE, now=6)
+    assert {pools.choose(NAME, now=6) for _ in range(4)} == {B}
+    pools.asked(NAME, A.id, Health.MUTE, now=4.9 + GIVE_UP_AFTER_S)
+    assert gone == []
+    pools.asked(NAME, A.id, Health.MUTE, now=5 + GIVE_UP_AFTER_S)
+    assert gone == ["given up"]
+
+
+def test_a_replica_that_is_named_no_more_is_still_watched_while_it_owes_an_answer() -> None:
+    pools, gone = pools_with(A), list[str]()
+    attempt = begin(pools, A, now=0, gone=gone)
+    pools.update(running(B), now=1)
+    assert pools.doubtful(now=5) == [(NAME, A)]
+    pools.update(running(B), now=6)
+    pools.asked(NAME, A.id, Health.MUTE, now=GIVE_UP_AFTER_S)
+    assert gone == ["given up"]
+    attempt.end()
+    pools.update(running(B), now=40)
+    assert pools.doubtful(now=100) == []

@@ -8,6 +8,7 @@ import time
 import aiohttp
 import pytest
 
+from serving.gateway import silence
 from serving.values import Outcome, Usage
 from tests.serving.gateway import peers
 from tests.serving.gateway.conftest import Ask
@@ -312,3 +313,56 @@ async def test_many_streams_at_once_are_neither_lost_nor_mixed_up(
     async with serving(echo) as replica, gateway(replica) as url:
         answers = await asyncio.gather(*(one(url, number) for number in range(64)))
     assert answers == [f"question {number}" for number in range(64)]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_a_stuck_replica_is_given_up_and_another_one_answers(
+    ask: Ask, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "ASK_AFTER_S", 0.2)
+    stuck = Peer([peers.silent])
+    good = Peer([peers.streamed(peers.ANSWER) if stream else peers.said()])
+    async with serving(stuck) as one, serving(good) as two, gateway(one, two) as url:
+        asking = [asyncio.create_task(ask(url, stream=stream)) for _ in range(2)]
+        await asyncio.wait_for(stuck.arrived.wait(), 5)
+        stuck.healthy = False
+        answers = await asyncio.wait_for(asyncio.gather(*asking), 5)
+        assert [got.status for got in answers] == [200, 200]
+        await asyncio.wait_for(stuck.hung_up.wait(), 5)
+        await ask(url, stream=stream)
+    assert len(stuck.received) == 1
+
+
+async def test_a_stream_on_a_stuck_replica_ends_in_an_error_event(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "ASK_AFTER_S", 0.2)
+    stuck = Peer([peers.streamed(HALF, 60.0)])
+    async with serving(stuck) as replica, gateway(replica) as url:
+        asking = asyncio.create_task(ask(url, stream=True))
+        await asyncio.wait_for(stuck.arrived.wait(), 5)
+        stuck.healthy = False
+        got = await asyncio.wait_for(asking, 5)
+    assert error_in(got.body)["code"] == "engine_unavailable"
+
+
+async def test_a_replica_that_says_it_is_well_may_be_silent(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(silence, "ASK_AFTER_S", 0.1)
+    monkeypatch.setattr(silence, "GIVE_UP_AFTER_S", 0.3)
+    peer = Peer([peers.streamed(peers.ROLE, 0.8, peers.delta(content="x"), peers.DONE)])
+    async with serving(peer) as replica, gateway(replica) as url:
+        got = await ask(url, stream=True)
+    assert b"error" not in got.body
+    assert len(peer.received) == 1
+
+
+async def test_an_engine_that_died_is_not_asked_a_second_time(ask: Ask) -> None:
+    peer = Peer([peers.streamed(peers.FAILURE, peers.DONE)], healthy=False)
+    async with serving(peer) as replica, gateway(replica) as url:
+        got = await ask(url, stream=True)
+        again = await ask(url)
+    assert (got.status, got.error["code"]) == (503, "engine_unavailable")
+    assert (again.status, again.headers["retry-after"]) == (503, "5")
+    assert len(peer.received) == 1

@@ -1,0 +1,51 @@
+"""What an answer to "how are you" changes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.gateway.silence import (
+    ASK_AFTER_S,
+    GIVE_UP_AFTER_S,
+    Health,
+    Silence,
+    Verdict,
+    judge,
+)
+
+LONG, SHORT = Silence(60, 60), Silence(0.5, 0.5)
+TOLD_LATELY = Silence(60, 1)
+DOWN, GIVEN_UP = Verdict(down=True), Verdict(down=True, give_up=True)
+
+
+@pytest.mark.parametrize(
+    ("health", "silence", "verdict"),
+    [
+        pytest.param(Health.WELL, LONG, Verdict(down=False), id="a long prefill"),
+        pytest.param(Health.ILL, None, DOWN, id="its engine died"),
+        pytest.param(Health.ILL, LONG, GIVEN_UP, id="its engine is stuck"),
+        pytest.param(Health.ILL, SHORT, DOWN, id="it still streams"),
+        pytest.param(Health.MUTE, None, DOWN, id="its process died"),
+        pytest.param(Health.MUTE, LONG, GIVEN_UP, id="its node is gone"),
+        pytest.param(Health.MUTE, TOLD_LATELY, DOWN, id="late once"),
+        pytest.param(Health.UNCLEAR, LONG, Verdict(down=None), id="it has no such path"),
+    ],
+)
+def test_what_a_replica_says_decides(
+    health: Health, silence: Silence | None, verdict: Verdict
+) -> None:
+    assert judge(health, silence) == verdict
+
+
+seconds = st.floats(0, 1e6)
+
+
+@given(st.sampled_from(Health), seconds, seconds)
+def test_nothing_is_given_up_while_anything_is_heard(
+    health: Health, byte_s: float, word_s: float
+) -> None:
+    verdict = judge(health, Silence(byte_s, min(byte_s, word_s)))
+    if verdict.give_up:
+        assert verdict.down
+        assert byte_s >= ASK_AFTER_S
+        assert health is Health.ILL or min(byte_s, word_s) >= GIVE_UP_AFTER_S
