@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from vllm.config import ModelConfig, ParallelConfig, VllmConfig, set_current_vllm_config
 from vllm.distributed import parallel_state
 from vllm.distributed.utils import get_pp_indices, verify_group_size_divides_partition
+from vllm.engine.arg_utils import EngineArgs
 from vllm.model_executor.layers.fused_moe.expert_map_manager import (
     ExpertMapManager,
     determine_expert_map,
@@ -131,6 +133,22 @@ def experts(number: int, ranks: int) -> Iterator[list[int]]:
         yield list(range(number)) if places is None else (places >= 0).nonzero()[:, 0].tolist()
 
 
+def length(config: dict[str, Any], overrides: dict[str, Any], context: int) -> int | None:
+    """The context that vLLM grants; None if it refuses it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "config.json").write_text(json.dumps(config))
+        try:
+            model = ModelConfig(
+                model=folder,
+                skip_tokenizer_init=True,
+                hf_overrides=overrides,
+                max_model_len=context,
+            )
+        except ValueError:
+            return None
+    return model.max_model_len
+
+
 def main() -> None:
     asked = json.load(sys.stdin)
     start_world()
@@ -138,6 +156,8 @@ def main() -> None:
         "stages": [stages(*one) for one in asked["stages"]],
         "experts": [list(experts(*one)) for one in asked["experts"]],
         "cases": [answer(case) for case in asked["cases"]],
+        "lengths": [length(*one) for one in asked["lengths"]],
+        "arguments": [field.name for field in fields(EngineArgs)],
     }
     sys.stdout.write("\n" + json.dumps(answers))
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from serving.catalog import CATALOG, ModelFacts
-from serving.layout import Nodes, Precision, Sizes
+from serving.layout import Demand, Nodes, Precision, Sizes, plan
+from serving.layout.context import Reach, reach
 from serving.layout.gpus import kind
 from serving.layout.rules import refusals
 from serving.layout.stages import experts_of_ranks, layers_of_stages
@@ -20,7 +22,8 @@ from serving.values import ModelName
 pytestmark = pytest.mark.engine
 
 NAMES = ("0.6b", "1.7b", "4b", "8b", "14b", "32b", "30b-a3b", "235b-a22b")
-MODELS = [replace(CATALOG[ModelName(f"qwen3-{name}")], layers=2) for name in NAMES]
+WHOLE = [CATALOG[ModelName(f"qwen3-{name}")] for name in NAMES]
+MODELS = [replace(model, layers=2) for model in WHOLE]
 """Two layers of each: all layers of a model are alike."""
 ODD = replace(MODELS[0], name=ModelName("odd"), head_dim=64, ffn=3008, vocabulary=151_900)
 """Blocks of 128 do not fit into it anywhere."""
@@ -36,6 +39,9 @@ CASES = [
 STAGES = [(layers, count) for layers in (4, 28, 36, 48, 64, 94) for count in range(1, 17)]
 STAGES = [(layers, count) for layers, count in STAGES if count <= layers]
 EXPERTS = [(number, ranks) for number in (8, 128) for ranks in (1, 2, 3, 5, 8)] + [(128, 24)]
+
+
+LENGTHS = [(model, context) for model in WHOLE for context in (40_960, 40_961, 65_537, 131_072)]
 
 
 def config_of(model: ModelFacts) -> dict[str, Any]:
@@ -67,11 +73,19 @@ def config_of(model: ModelFacts) -> dict[str, Any]:
     }
 
 
+def overrides_of(model: ModelFacts, context: int) -> Mapping[str, Any]:
+    within = reach(model, context)
+    return within.overrides if isinstance(within, Reach) else {}
+
+
 @pytest.fixture(scope="module")
 def vllm_says() -> dict[str, Any]:
     asked = {
         "stages": STAGES,
         "experts": EXPERTS,
+        "lengths": [
+            (config_of(model), overrides_of(model, context), context) for model, context in LENGTHS
+        ],
         "cases": [
             {
                 "config": config_of(model),
@@ -111,6 +125,19 @@ def test_what_is_refused_vllm_refuses_and_what_is_not_it_builds(vllm_says, preci
         if bool(ours) != bool(answer[precision]):
             differ.append((model.name, sizes, ours, answer[precision]))
     assert differ == []
+
+
+def test_vllm_grants_the_contexts_that_are_within_reach_and_no_others(vllm_says):
+    ours = [
+        context if isinstance(reach(model, context), Reach) else None for model, context in LENGTHS
+    ]
+    assert ours == vllm_says["lengths"]
+
+
+def test_every_engine_argument_is_spelled_as_vllm_spells_it(vllm_says):
+    nodes = Nodes(kind("h100-80g"), 8)
+    asked = Demand(CATALOG[ModelName("qwen3-235b-a22b")], Precision.FP8, nodes, context=65_536)
+    assert plan(asked).layouts[0].engine_args.keys() <= set(vllm_says["arguments"])
 
 
 def test_a_rank_holds_the_bytes_that_vllm_gives_it(vllm_says):
