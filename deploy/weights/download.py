@@ -94,11 +94,11 @@ class Downloader:
         """Whether the bytes are right, and the sha256 (else the digest that was found)."""
         part = Part(self._folder, file)
         try:
-            await _to_its_end(part.resume)
+            await to_its_end(part.resume)
             self._tally.set(file, part.size)
             await self._fill(part)
             if part.is_right:
-                return True, await _to_its_end(part.finish)
+                return True, await to_its_end(part.finish)
             part.remove()
             return False, part.found
         finally:
@@ -141,7 +141,7 @@ class Downloader:
             await self._write(part, block)
 
     async def _write(self, part: Part, block: bytearray) -> None:
-        await _to_its_end(part.append, block)
+        await to_its_end(part.append, block)
         self._tally.downloaded += len(block)
         self._tally.set(part.file, part.size)
 
@@ -168,7 +168,7 @@ def _there(folder: Path, file: RemoteFile) -> int:
     return max(sizes, default=0)
 
 
-async def _to_its_end(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def to_its_end(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """In a thread, and to its end also when cancelled: its file must not be closed under it."""
     doing = asyncio.create_task(asyncio.to_thread(act, *args, **kwargs))
     try:

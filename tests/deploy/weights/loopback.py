@@ -102,7 +102,7 @@ class Loopback:
         return answer
 
     def hub_listing(self) -> dict[str, Any]:
-        return {"sha": self.commit, "siblings": [*map(self._sibling, self.files)]}
+        return {"id": REPOSITORY, "sha": self.commit, "siblings": [*map(self._sibling, self.files)]}
 
     def _sibling(self, name: str) -> dict[str, Any]:
         content = self.files[name]

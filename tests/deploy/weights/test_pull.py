@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from aiohttp import web
 
 from deploy.failure import Exit, Failure
 from deploy.weights import MANIFEST, Pulled, Settings, Told, parse, pull, verify
+from deploy.weights.download import to_its_end
 from deploy.weights.web import TRIES
 from tests.deploy.weights.loopback import (
     COMMIT,
@@ -137,6 +140,24 @@ async def test_a_file_that_changes_between_two_tries_is_begun_anew(fake, setting
     assert len(fake.ranges) == 2
 
 
+async def test_an_answer_from_another_byte_on_is_not_taken(fake, settings):
+    def another(request: web.Request, body: bytes) -> web.Response:
+        return web.Response(
+            status=206, body=body[1:], headers={"content-range": f"bytes 1-{len(body)}/*"}
+        )
+
+    fake.faults = [another]
+    done = await pulled(settings)
+    assert done.downloaded == SIZE
+
+
+async def test_a_large_file_survives_any_number_of_cuts(fake, settings, monkeypatch):
+    monkeypatch.setattr("deploy.weights.download._WORTH_A_TRY", 1000)
+    fake.faults = [lambda request, body: Cut(100_000)] * (TRIES + 2)
+    await pulled(settings)
+    assert len(fake.ranges) == TRIES + 3
+
+
 async def test_a_part_that_rots_on_the_disk_is_found_and_fetched_anew(fake, settings):
     fake.faults = [cut_at_40, *[lambda request, body: web.Response(status=503)] * TRIES]
     with pytest.raises(Failure):
@@ -197,6 +218,25 @@ async def test_offline_a_branch_is_what_it_was_when_it_was_last_pulled(fake, set
         await pulled(replace(settings, offline=True), "dev")
 
 
+async def test_offline_a_branch_is_known_that_has_led_to_what_was_there(settings):
+    pinned = await pulled(settings, COMMIT)
+    await pulled(settings, "main")
+    assert (await pulled(replace(settings, offline=True))).folder == pinned.folder
+
+
+async def test_a_hub_that_answers_with_another_commit_is_refused(fake, settings):
+    fake.listing = {**fake.hub_listing(), "sha": OTHER}
+    with pytest.raises(Failure, match=f"answers with commit '{OTHER}'"):
+        await pulled(settings, COMMIT)
+
+
+async def test_a_part_of_other_content_is_cleared_away(settings, tmp_path):
+    (here := tmp_path / "here").mkdir()
+    (here / "model.safetensors.0123456789ab.part").write_bytes(b"of a branch that has moved")
+    await pulled(settings, to=here)
+    assert names(here) == TAKEN | {MANIFEST}
+
+
 async def test_a_branch_that_moves_gets_a_folder_of_its_own(fake, settings):
     first = await pulled(settings)
     fake.commit, fake.files["config.json"] = OTHER, b'{"moved": true}'
@@ -233,12 +273,21 @@ async def test_a_recheck_mends_what_the_disk_has_changed(fake, settings):
 
 
 async def test_a_link_in_the_folder_is_not_followed(fake, settings, tmp_path):
-    (outside := tmp_path / "outside").write_bytes(b"precious")
+    (outside := tmp_path / "outside").write_bytes(SHARD)
     (here := tmp_path / "here").mkdir()
     (here / "model.safetensors").symlink_to(outside)
     await pulled(settings, to=here)
-    assert outside.read_bytes() == b"precious"
+    assert outside.read_bytes() == SHARD
     assert not (here / "model.safetensors").is_symlink()
+
+
+async def test_a_link_in_place_of_a_part_is_not_written_through(fake, settings, tmp_path):
+    (outside := tmp_path / "outside").write_bytes(b"precious")
+    (here := tmp_path / "here").mkdir()
+    (here / f"model.safetensors.{sha256(SHARD)[:12]}.part").symlink_to(outside)
+    with pytest.raises(Failure, match="cannot be written"):
+        await pulled(settings, to=here)
+    assert outside.read_bytes() == b"precious"
 
 
 async def test_a_token_is_sent_to_the_hub_alone_and_never_told(fake, settings):
@@ -388,6 +437,22 @@ async def test_one_that_waits_says_so(fake, settings, monkeypatch):
     assert len(said) == 2
     assert re.search(r"another process is filling .*; waiting for it", said[0])
     assert fake.sent["model.safetensors"] == len(SHARD)
+
+
+async def test_a_write_is_done_before_its_file_is_closed():
+    done, begun = threading.Event(), threading.Event()
+
+    def write() -> None:
+        begun.set()
+        time.sleep(0.05)
+        done.set()
+
+    task = asyncio.ensure_future(to_its_end(write))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done.is_set()
 
 
 async def test_one_that_is_stopped_leaves_a_part_that_is_gone_on_with(fake, settings):
