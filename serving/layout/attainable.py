@@ -7,7 +7,7 @@ numbers come from `python -m ops.bench.shards`.
 from typing import Final
 
 from serving.layout.gpus import GpuKind
-from serving.layout.values import Precision
+from serving.layout.values import Demand, Precision, Sizes
 
 MEMORY: Final = 0.92
 """Share of the memory's bandwidth: large pointwise kernels on H100 (pytorch/ao,
@@ -111,3 +111,30 @@ def gemm_flops(kind: GpuKind, precision: Precision) -> float:
 def network(kind: GpuKind) -> float:
     """Bytes a second of one GPU to another node, one way, before efficiency."""
     return _NETWORK.get(kind.capability, _SLOW_NETWORK)
+
+
+def sources(demand: Demand, sizes: Sizes) -> tuple[str, ...]:
+    """Of the numbers that count in a layout's estimate."""
+    kind = demand.nodes.kind
+    said = [
+        "predicted by a roofline, not measured",
+        f"{kind.name}: {kind.source}",
+        f"memory {MEMORY:.0%} and matrix products {GEMM:.0%} of the"
+        " datasheet: pytorch/ao, roofline_utils.py",
+        f"attention {ATTENTION:.0%} of the bf16 FLOPs: arXiv:2407.08608",
+    ]
+    if demand.model.is_moe:
+        said.append(
+            f"experts {EXPERTS_MEMORY:.0%} of the memory's bandwidth and"
+            f" {EXPERTS_LATENCY_S * 1e6:.0f} us: vllm-project/vllm, pull request 24700;"
+            f" {EXPERTS_GEMM:.0%} of the FLOPs, uniform routing: assumed"
+        )
+    if sizes.tensor > 1 or sizes.data > 1:
+        said.append(f"links {LINK:.0%}: NVIDIA/nccl-tests, issue 212")
+    if sizes.gpus > demand.nodes.per_node:
+        said.append(
+            f"network {network(kind) * 8 / 1e9:.0f} Gb/s a GPU,"
+            f" {NETWORK_LATENCY_S * 1e6:.0f} us: assumed"
+        )
+    said.append(f"{STEP_S * 1e3:.0f} ms a step: tenstorrent/tt-inference-server, 340")
+    return tuple(said)

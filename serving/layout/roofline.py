@@ -164,7 +164,7 @@ def estimate(
         batch=batch,
         prompt=prompt,
         limited_by=max(spent, key=lambda name: spent[name]),
-        sources=_sources(demand, sizes),
+        sources=attainable.sources(demand, sizes),
     )
 
 
@@ -223,29 +223,3 @@ def _fullest(mean: float, sizes: Sizes) -> float:
     """Of `mean` a rank, what the fullest of the expert-parallel ranks has: the expected maximum of
     n normals with Poisson's variance, mean + sqrt(2 mean ln n). Cut experts are equal on all."""
     return mean + sqrt(2 * mean * log(sizes.expert_parallel_size))
-
-
-def _sources(demand: Demand, sizes: Sizes) -> tuple[str, ...]:
-    kind = demand.nodes.kind
-    said = [
-        "predicted by a roofline, not measured",
-        f"{kind.name}: {kind.source}",
-        f"memory {attainable.MEMORY:.0%} and matrix products {attainable.GEMM:.0%} of the"
-        " datasheet: pytorch/ao, roofline_utils.py",
-        f"attention {attainable.ATTENTION:.0%} of the bf16 FLOPs: arXiv:2407.08608",
-    ]
-    if demand.model.is_moe:
-        said.append(
-            f"experts {attainable.EXPERTS_MEMORY:.0%} of the memory's bandwidth and"
-            f" {attainable.EXPERTS_LATENCY_S * 1e6:.0f} us: vllm-project/vllm, pull request 24700;"
-            f" {attainable.EXPERTS_GEMM:.0%} of the FLOPs, uniform routing: assumed"
-        )
-    if sizes.tensor > 1 or sizes.data > 1:
-        said.append(f"links {attainable.LINK:.0%}: NVIDIA/nccl-tests, issue 212")
-    if sizes.gpus > demand.nodes.per_node:
-        said.append(
-            f"network {attainable.network(kind) * 8 / 1e9:.0f} Gb/s a GPU,"
-            f" {attainable.NETWORK_LATENCY_S * 1e6:.0f} us: assumed"
-        )
-    said.append(f"{attainable.STEP_S * 1e3:.0f} ms a step: tenstorrent/tt-inference-server, 340")
-    return tuple(said)
