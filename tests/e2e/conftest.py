@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,9 +135,16 @@ def _model(name: str) -> Mapping[str, str]:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     """Two pools and a gateway on free ports."""
+    with running(cluster_file) as found:
+        yield found
+
+
+@contextmanager
+def running(config: Callable[[Path], Path]) -> Iterator[Service]:
+    """What `config` writes into the folder that it is given, from `up` to `down`."""
     # Ray's sockets lie below it, and their paths must be short: no tmp_path.
     folder = Path(tempfile.mkdtemp(prefix="bf-"))
-    found = Service(state=folder / "state", config=cluster_file(folder))
+    found = Service(state=folder / "state", config=config(folder))
     try:
         up = found.command("up", "--config", str(found.config), "--detach", timeout_s=START_S)
         assert up.returncode == 0, f"{up.stdout}\n{up.stderr}"

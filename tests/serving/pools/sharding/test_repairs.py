@@ -16,7 +16,11 @@ import pytest
 
 from serving.pools.sharding import expert_map, gather, pipeline, segments
 
-pytestmark = pytest.mark.engine
+pytestmark = [
+    pytest.mark.engine,
+    # What vLLM imports warns of itself.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 
 @contextmanager
@@ -105,6 +109,8 @@ whole = torch.tensor([[1.0, 1], [2, 2], [2, 2], [2, 2]])
 assert torch.equal(all_gatherv(group, own, 0, sizes), whole)
 assert torch.equal(all_gatherv(group, [own, 10 * own], 0, sizes)[1], 10 * whole)
 assert torch.equal(reduce_scatterv(group, whole, 0, sizes), 2 * own)
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
 """
 
 
