@@ -1,14 +1,18 @@
 """The endpoint as the official client meets it, before real engines."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import openai
+import psutil
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
@@ -280,6 +284,56 @@ async def test_a_prompt_reaches_no_log(service: Service, many: openai.AsyncOpenA
             await many.completions.create(
                 model="pocket-moe", prompt=CANARY, max_tokens=4000, extra_body={"ignore_eos": True}
             )
+    assert logs_with(service, CANARY) == []
+
+
+async def test_a_prompt_reaches_no_log_when_its_engine_dies(
+    service: Service, many: openai.AsyncOpenAI
+) -> None:
+    pool, canary = "pocket-dense", f"{CANARY} in a dying engine"
+    asked: dict[str, Any] = {"model": pool, "prompt": canary, "max_tokens": 4000, "stream": True}
+    answer = await many.completions.create(**asked, extra_body={"ignore_eos": True})
+    await anext(aiter(answer))
+    replica = replica_pid(service, pool)
+    assert replica is not None
+    engine_of(replica).kill()
+    with pytest.raises(openai.APIError):
+        async for _ in answer:
+            pass
+    await asyncio.to_thread(
+        until,
+        lambda: replica_pid(service, pool) not in (None, replica) and is_ready(service),
+        what="another replica",
+        limit_s=300,
+    )
+    await many.completions.create(model=pool, prompt="1 2 3", max_tokens=4)
+    assert logs_with(service, canary) == []
+
+
+def logs_with(service: Service, words: str) -> list[Path]:
+    """The log files of the gateway, of all that Ray runs, and of Ray itself, that hold these."""
     files = [file for folder in service.log_dirs for file in folder.rglob("*") if file.is_file()]
     assert any("gateway" in file.name for file in files)
-    assert [file for file in files if CANARY.encode() in file.read_bytes()] == []
+    return [file for file in files if words.encode() in file.read_bytes()]
+
+
+def replica_pid(service: Service, pool: str) -> int | None:
+    """Of the one that runs, by Ray's account."""
+    for deployment in service.applications()["applications"][pool]["deployments"].values():
+        for replica in deployment["replicas"]:
+            if replica["state"] == "RUNNING":
+                return int(replica["pid"])
+    return None
+
+
+def engine_of(replica: int) -> psutil.Process:
+    """vLLM's engine and its worker are processes below the replica's, without names of their own;
+    either is much larger than what else is there, and neither outlives the other."""
+    below = psutil.Process(replica).children(recursive=True)
+    return max(below, key=lambda process: int(process.memory_info().rss))
+
+
+def is_ready(service: Service) -> bool:
+    with contextlib.suppress(OSError), urlopen(f"{service.url}/ready", timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
