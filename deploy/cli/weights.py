@@ -150,6 +150,7 @@ class Progress:
         rate = (done - began_with) / max(now - began_at, 0.001)
         left = f", {(total - done) / rate / 60:.0f} min left" if rate and done < total else ""
         share = f"{done / total:.0%}" if total else "100%"
-        line = f"{share:>4} of {gib(total)}, {gib(int(rate))}/s{left}"
+        speed = f", {gib(int(rate))}/s" if rate else ""
+        line = f"{share:>4} of {gib(total)}{speed}{left}"
         end = "\n" if done >= total or not moves else ""
         print(f"\r\x1b[K{line}" if moves else line, end=end, file=sys.stderr, flush=True)

@@ -180,7 +180,7 @@ async def to_its_end(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
 
 def _of_file(error: Interrupted, part: Part) -> Interrupted:
     at = f"{part.file.name} at {gib(part.size)} of {gib(part.file.size)}"
-    return Interrupted(f"{at}: {error}; the next run goes on there", error.after_s)
+    return Interrupted(f"{at}: {error}", error.after_s)
 
 
 def _strong(etag: str) -> str:

@@ -73,7 +73,7 @@ async def _from_origin(
 ) -> Pulled:
     origin_of, list_files = _ROOMS[source.scheme]
     async with open_session(settings.idle_s) as session:
-        web = Web(session, origin_of(source, settings), settings.backoff_s)
+        web = Web(session, origin_of(source, settings), settings.backoff_s, told.says)
         listing = await list_files(web, source, settings)
         if source.pinned is None:
             told.says(f"{source} is {listing.commit} now; pin it: --revision {listing.commit}")

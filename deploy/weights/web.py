@@ -54,10 +54,17 @@ class Origin:
 class Web:
     """Asks one origin, by one session."""
 
-    def __init__(self, session: aiohttp.ClientSession, origin: Origin, backoff_s: float) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        origin: Origin,
+        backoff_s: float,
+        says: Callable[[str], None],
+    ) -> None:
         self.origin = origin
         self._session = session
         self._backoff_s = backoff_s
+        self._says = says
 
     @asynccontextmanager
     async def get(
@@ -95,15 +102,16 @@ class Web:
         return bytes(content)
 
     def patience(self) -> "Patience":
-        return Patience(self.origin, self._backoff_s)
+        return Patience(self.origin, self._backoff_s, self._says)
 
 
 class Patience:
     """How often one thing is tried: TRIES in a row that bring nothing new."""
 
-    def __init__(self, origin: Origin, backoff_s: float) -> None:
+    def __init__(self, origin: Origin, backoff_s: float, says: Callable[[str], None]) -> None:
         self._origin = origin
         self._backoff_s = backoff_s
+        self._says = says
         self._began = time.monotonic()
         self._failed = 0
 
@@ -116,9 +124,12 @@ class Patience:
         if self._failed >= TRIES:
             took = time.monotonic() - self._began
             what = f"{self._origin.address} is out of reach: {error} ({TRIES} tries, {took:.0f} s)"
-            raise Failure(Exit.NOT_RUNNING, what, self._origin.reach)
+            kept = "\nwhat has come is kept: the next run goes on there"
+            raise Failure(Exit.NOT_RUNNING, what, self._origin.reach + kept)
         backoff = self._backoff_s * 2 ** (self._failed - 1)
-        await asyncio.sleep(min(max(backoff, error.after_s), LONGEST_WAIT_S))
+        pause = min(max(backoff, error.after_s), LONGEST_WAIT_S)
+        self._says(f"{error}; again in {pause:.0f} s")
+        await asyncio.sleep(pause)
 
 
 @asynccontextmanager

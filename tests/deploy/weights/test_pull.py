@@ -109,8 +109,10 @@ async def test_a_connection_that_is_cut_at_40_percent_goes_on_there(fake, settin
 async def test_a_hub_that_goes_away_is_told_and_the_next_run_goes_on(fake, settings):
     gone = [lambda request, body: web.Response(status=503)] * TRIES
     fake.faults = [cut_at_40, *gone]
+    said: list[str] = []
     with pytest.raises(Failure, match="out of reach") as failed:
-        await pulled(settings)
+        await pulled(settings, told=Told(says=said.append))
+    assert [line.rpartition("; ")[2] for line in said[1:]] == ["again in 0 s"] * (TRIES - 1)
     assert failed.value.code is Exit.NOT_RUNNING
     assert "HF_ENDPOINT" in str(failed.value.remedy)
     at = r"model\.safetensors at \d{3}\.\d KiB of 2\.0 MiB: it answers 503"
