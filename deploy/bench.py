@@ -66,8 +66,8 @@ class Subject:
 
     def _gateway_before(self, upstream: str, folder: Path) -> Front:
         """The gateway's own process, with a fixed address for its pool."""
-        gateway, headers = _gateway(folder)
-        file = _write(folder / "mock.yaml", self.cluster(gateway, targets=[upstream]))
+        gateway, headers = gateway_with_key(folder)
+        file = write(folder / "mock.yaml", self.cluster(gateway, targets=[upstream]))
         return Front(
             command=(*COMMAND, "gateway", "--config", str(file)),
             url=f"http://{LOOPBACK}:{gateway['port']}",
@@ -78,18 +78,18 @@ class Subject:
     @contextmanager
     def _standing(self, folder: Path) -> Iterator[Standing]:
         """`bifocal up --detach`, in a state folder of its own, and `bifocal down`."""
-        gateway, headers = _gateway(folder)
-        file = _write(folder / "cluster.yaml", self.cluster(gateway))
+        gateway, headers = gateway_with_key(folder)
+        file = write(folder / "cluster.yaml", self.cluster(gateway))
         env = {**os.environ, "BIFOCAL_STATE": str(folder / "state")}
         state = StateFolder(folder / "state")
         try:
-            _call(env, "up", "--detach", "--config", str(file))
+            call(env, "up", "--detach", "--config", str(file))
             yield _standing_at(state, self.model, headers)
         finally:
-            _call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
+            call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
 
 
-def _gateway(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def gateway_with_key(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Its section of the cluster file, on a free port, with one key; and the header with it."""
     key = new_key(TEAM, None, time.time())
     keys = folder / "keys.yaml"
@@ -98,12 +98,12 @@ def _gateway(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return {"port": port, "keys": str(keys)}, {"authorization": f"Bearer {key.secret}"}
 
 
-def _write(file: Path, content: Mapping[str, Any]) -> Path:
+def write(file: Path, content: Mapping[str, Any]) -> Path:
     file.write_text(yaml.safe_dump(dict(content)))
     return file
 
 
-def _call(env: Mapping[str, str], *verb: str, fine: Container[int] = (0,)) -> None:
+def call(env: Mapping[str, str], *verb: str, fine: Container[int] = (0,)) -> None:
     found = subprocess.run(  # noqa: S603  # our own command
         [*COMMAND, *verb], env=dict(env), capture_output=True, text=True, check=False
     )

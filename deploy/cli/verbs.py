@@ -95,6 +95,11 @@ VERBS: Final[Mapping[str, Verb]] = {
         "Measure what the gateway costs, side by side with what it could be.",
         ("bifocal bench --only mock", "bifocal bench --json bench.json --plot bench.png"),
     ),
+    "chaos": Verb(
+        "deploy.cli.chaos:chaos",
+        "Kill and stop processes of a service under load, and tell what its clients saw.",
+        ("bifocal chaos --only worker-stuck", "bifocal chaos --json faults.json"),
+    ),
 }
 
 

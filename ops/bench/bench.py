@@ -41,7 +41,7 @@ class Plan:
 
 def run(plan: Plan, product: Product, room: Room) -> Run:
     """What could not be measured is told beside what was: engines take minutes to fail."""
-    machine = _machine()
+    machine = machine_facts()
     measured: list[Measurement] = []
     problems: list[str] = []
     for section in _sections(plan, product, room):
@@ -110,7 +110,7 @@ def _line(one: Measurement, rounds: int) -> str:
     return f"round {one.round + 1}/{rounds} {one.load:6} {one.contender:20} {speed}{ttft}{lost}"
 
 
-def _machine() -> dict[str, Any]:
+def machine_facts() -> dict[str, Any]:
     """What a reader needs to judge the figures: a busy machine (`load_before`) makes them noise."""
     return {
         "cpu": _cpu_model(),

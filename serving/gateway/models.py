@@ -32,6 +32,7 @@ def _pool(snapshot: PoolSnapshot) -> dict[str, Any]:
         "state": snapshot.status.state,
         "reason": snapshot.why_not,
         "replicas": len(snapshot.replicas),
+        "answering": sum(not replica.failing for replica in snapshot.replicas),
     }
 
 

@@ -1,0 +1,64 @@
+"""`docs/faults.md`, written from a run.
+
+python -m ops.chaos.document < faults.json > docs/faults.md
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ops.chaos.report import as_table, told_table
+
+HEAD = """\
+# What faults cost
+
+`bifocal chaos --json faults.json` starts a service of two pools, keeps both under load through the
+gateway, and sends signals to its processes; `python -m ops.chaos.document < faults.json >
+docs/faults.md` writes this page. Each fault hits the replica of the first pool, the gateway, or
+Ray's head. Seconds are counted from the signal, and what became of each request is its client's own
+log.
+
+- **out of routing**: the gateway's `/ready`, asked ten times a second, counts the replica no more.
+- **answers again**: the first whole answer of the pool that is hit, after its last failure.
+- **503, Retry-After**: the honest answer of a pool without a replica. Clients here ask again after
+  half a second instead of after the time that they are told, so these count time, not people.
+- **lost before the first byte**: any other failure before content came; where another replica is,
+  such a request is tried there. **cut**: a stream that ended without a word. Both should be 0; of
+  what the gateway itself had under way, nobody is left to tell.
+- **error events**: streams that had begun and ended in an error that says so.
+- **lost by other pools**: answers of the other pool that were not whole, of whatever kind.
+
+An engine that is stuck (SIGSTOP) says nothing and looks healthy. vLLM's own limit on a step of its
+workers, its replica's watch over its steps, and the gateway's question to a silent replica all
+follow from `stuckAfter` of the cluster file. A replica that dies is started again by Ray Serve,
+with all of its ranks; the gateway by `bifocal up`.
+"""
+
+HEAD_LOST = """\
+**Ray's head on one machine**: its store (`gcs_server`) is not made again. The gateway keeps the
+replicas that it knows, but Ray ends its node without a head, and the replicas with it, and `bifocal
+up` then ends, because nothing would heal any more: what is lost is the service, until it is started
+again, and no state, since there is none besides the cluster file. On several nodes the head's state
+is on disk and the replicas of other nodes answer on.
+"""
+
+
+def document(report: Mapping[str, Any]) -> str:
+    machine, settings = report["machine"], report["settings"]
+    parts = [
+        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['memory_gib']:g} GiB, no GPU: pocket-dense x {settings['replicas']} hit by "
+        f"{settings['clients']} clients, pocket-moe by one, "
+        f"`stuckAfter: {settings['stuck_after_s']:g}s`.",
+        as_table(report),
+        "What clients were told instead of an answer:",
+        told_table(report),
+    ]
+    if any(row["fault"] == "head-killed" for row in report["faults"]):
+        parts.append(HEAD_LOST.rstrip())
+    return HEAD + "\n" + "\n\n".join(parts) + "\n"
+
+
+if __name__ == "__main__":
+    print(document(json.load(sys.stdin)), end="")

@@ -1,0 +1,102 @@
+"""One fault: load, the signal, and load until all is as it was, or for as long as one may wait."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import psutil
+
+from ops.chaos.clients import Call, Clients, Ending
+from ops.chaos.faults import Fault, Role
+from ops.chaos.routing import Routing, Sight
+
+BEFORE_S: Final = 4.0
+"""Of load that must go well."""
+AT_LEAST_S: Final = 10.0
+"""After the signal, whatever happens: a fault may take a while to show."""
+WELL_FOR_S: Final = 4.0
+"""Load that goes well again ends a trial."""
+LIMIT_S: Final = 150.0
+"""A replica is back after a minute or so; after this it is not coming back."""
+
+
+class NoVictim(Exception):
+    """There is no process of that role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A running service, as the trials see it."""
+
+    url: str
+    headers: Mapping[str, str]
+    victim: str
+    """The pool of the replica that is hit."""
+    others: Sequence[str]
+    replicas: int
+    """Of the victim's pool."""
+    find: Callable[[Role], psutil.Process | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    fault: Fault
+    at: float
+    """When the signal was sent, by the monotonic clock."""
+    calls: tuple[Call, ...]
+    sights: tuple[Sight, ...]
+    left: bool
+    """Whether the process is still there at the end, dead or stopped or whole."""
+
+
+async def run(place: Place, fault: Fault, clients: int) -> Trial:
+    """Raises NoVictim."""
+    loads = [
+        Clients(place.url, place.headers, place.victim, clients),
+        *(Clients(place.url, place.headers, pool, 1) for pool in place.others),
+    ]
+    routing = Routing(place.url)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(routing.watch())
+        for load in loads:
+            group.create_task(load.run())
+        try:
+            await asyncio.sleep(BEFORE_S)
+            process = _victim(place, fault)
+            at = time.monotonic()
+            process.send_signal(fault.signal)
+            await _until_well(place, loads, routing, at)
+        finally:
+            watching.cancel()
+            for load in loads:
+                load.enough()
+    calls = tuple(call for load in loads for call in load.calls)
+    return Trial(fault, at, calls, tuple(routing.sights), process.is_running())
+
+
+def _victim(place: Place, fault: Fault) -> psutil.Process:
+    found = place.find(fault.role)
+    if found is None:
+        raise NoVictim(f"{fault.name}: there is no process that is {fault.role}")
+    return found
+
+
+async def _until_well(place: Place, loads: Sequence[Clients], routing: Routing, at: float) -> None:
+    while (now := time.monotonic()) < at + LIMIT_S:
+        await asyncio.sleep(0.2)
+        if now > at + AT_LEAST_S and _well(place, loads, routing, now):
+            return
+
+
+def _well(place: Place, loads: Sequence[Clients], routing: Routing, now: float) -> bool:
+    """All replicas are in routing, and every client has had nothing but answers for a while."""
+    if routing.now.get(place.victim, 0) < place.replicas:
+        return False
+    return all(_answers_lately(load.calls, now - WELL_FOR_S) for load in loads)
+
+
+def _answers_lately(calls: Sequence[Call], since: float) -> bool:
+    recent = [call for call in calls if call.ended > since]
+    return bool(recent) and all(call.ending is Ending.WHOLE for call in recent)
