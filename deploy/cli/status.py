@@ -6,15 +6,19 @@ Exit codes: 0 all ready, 1 not (yet), 3 nothing is running.
 import json
 import os
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import typer
 
 from deploy.cli.inputs import Json
+from deploy.cli.waterfall import bars
 from deploy.failure import Exit, Failure
 from deploy.local.gateway import answers
 from deploy.local.phases import Phase, PoolStatus, statuses
+from deploy.local.ray_head import said
 from deploy.local.rest import RayAway, RayRefused, RayRest
 from deploy.local.state import Running, StateFolder
 from serving.values import ModelName
@@ -67,7 +71,7 @@ def _pools(running: Running, state: StateFolder) -> list[PoolStatus]:
         what = f"Ray refuses to say how the pools are: {error}"
         raise Failure(Exit.FAILED, what, f"its logs: {_ray_logs(running)}") from None
     names = [ModelName(name) for name in answer["applications"]]
-    return statuses(names, answer, is_warming=lambda replica: False)
+    return statuses(names, answer, partial(said, Path(_ray_logs(running))))
 
 
 def _ray_logs(running: Running) -> str:
@@ -82,6 +86,7 @@ def _text(report: dict[str, Any]) -> str:
         lines.append(f"pool     {pool['name']}  {pool['phase']}  {replicas}")
         if pool["why"] and pool["phase"] is not Phase.READY:
             lines.append(f"         {pool['why']}")
+        lines += [f"         {line}" for line in bars(pool["start"])]
     if not report["pools"]:
         lines.append("pools    Ray does not answer yet")
     lines += [f"ray      {report['ray']}", f"logs     {report['logs']['service']}"]

@@ -11,6 +11,7 @@ from typing import Any, Final
 from deploy.local import head
 from deploy.local.processes import ProcessId, end, spawn
 from deploy.local.rest import RayRest
+from serving.pools.start import Mark, marks
 
 GRACE_S: Final = 4.0
 """Enough for the engines, which Ray tells first; Ray's own processes often take longer than anyone
@@ -18,7 +19,6 @@ should wait, and hold nothing that must be written."""
 LONGEST_TEMP: Final = 12
 """Ray puts sockets 90 characters below it, and the system limits a socket's path to 107."""
 PREFIX: Final = "bifocal-"
-ENGINE_IS_UP: Final = b"warm-up: "
 
 
 class RayHead:
@@ -50,11 +50,6 @@ class RayHead:
     def logs(self) -> Path:
         return self.temp_dir / "session_latest" / "logs"
 
-    def is_warming(self, replica: Mapping[str, Any]) -> bool:
-        """Whether a starting replica's engine is up, by what the replica wrote."""
-        logs = self.logs.glob(f"worker-*-{replica.get('pid')}.err")
-        return any(ENGINE_IS_UP in log.read_bytes() for log in logs)
-
     def end(self) -> None:
         if self.id is not None:
             end(self.id, grace_s=GRACE_S)
@@ -63,6 +58,12 @@ class RayHead:
 
     def forget(self) -> None:
         remove(self.temp_dir)
+
+
+def said(logs: Path, replica: Mapping[str, Any]) -> list[Mark]:
+    """By a replica of its start. Ray names a process's log by its id."""
+    files = logs.glob(f"worker-*-{replica.get('pid')}.err")
+    return [mark for file in files for mark in marks(file.read_text(errors="replace"))]
 
 
 def remove(temp_dir: Path) -> None:

@@ -7,6 +7,7 @@ supervisor's.
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, free_ports, url_of
 from deploy.local.processes import ProcessId, session
-from deploy.local.ray_head import RayHead
+from deploy.local.ray_head import RayHead, said
 from deploy.local.rest import RayAway
 from deploy.local.state import Progress, Running, StateFolder
 from serving.pools.engine import Pool
@@ -65,7 +66,9 @@ class LocalService:
         preflight.check(self.pools, host=spec.host, port=spec.port)
 
     def start(self, now: float) -> None:
-        text = yaml.safe_dump(self.cluster.model_dump(mode="json", by_alias=True))
+        text = yaml.safe_dump(
+            self.cluster.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        )
         self._state.write(self._state.cluster_file, text)
         self.ray.start(self._ray_env, cpus=_ray_cpus(self.pools))
         self.gateway.start(now)
@@ -93,7 +96,8 @@ class LocalService:
         """A head that is late to answer changes nothing: what it said last is kept."""
         with contextlib.suppress(RayAway):
             self._answer = self.ray.rest.applications()
-        return statuses([pool.name for pool in self.pools], self._answer, self.ray.is_warming)
+        names = [pool.name for pool in self.pools]
+        return statuses(names, self._answer, partial(said, self.ray.logs))
 
     def failure(self, pools: list[PoolStatus]) -> str | None:
         """Why it cannot become ready, if so. A gateway that ends while everything starts has found

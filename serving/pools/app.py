@@ -9,6 +9,7 @@ pools are placed ten seconds of processor time sooner for it.
 
 import contextlib
 import importlib
+import os
 from types import ModuleType
 from typing import Any, Final
 
@@ -16,6 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
+
+from serving.pools import forkserver
+from serving.pools.start import Step, mark
 
 DEPLOYMENT: Final = "engine"
 """Its name within the application, which is named after the pool."""
@@ -50,14 +54,20 @@ class Replica:
     is built once it is warm."""
 
     def __init__(self, args: PoolArgs) -> None:
+        mark(Step.PROCESS)
         self._args = args
         self._server: Any = None
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """vLLM's application as it is, so that the door stands before everything; Ray would put
         a middleware for adapters, which are not served here, before the door."""
-        self._server = await _server_module().start(self._args)
+        if self._args.cpu and forkserver.wanted(os.environ):
+            forkserver.begin()
+        server = _server_module()
+        mark(Step.IMPORTS)
+        self._server = await server.start(self._args)
         app: ASGIApp = await self._server.engine.build_asgi_app()
+        mark(Step.READY)
         return app
 
     async def check_health(self) -> None:

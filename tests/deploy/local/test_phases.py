@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from deploy.local.phases import Phase, PoolStatus, statuses
+from serving.pools.start import Mark, Step
 from serving.values import ModelName
 
 NAME = ModelName("pocket-moe")
+WARMING = [Mark(Step.IMPORTS, 105.0), Mark(Step.ENGINE, 107.0)]
 
 
 def application(
@@ -16,14 +18,17 @@ def application(
     deployment = {
         "target_num_replicas": wanted,
         "message": "",
-        "replicas": [{"state": state, "pid": pid} for state, pid in replicas],
+        "replicas": [
+            {"state": state, "pid": pid, "start_time_s": 100.0 + number}
+            for number, (state, pid) in enumerate(replicas)
+        ],
     }
     return {"status": status, "message": message, "deployments": {"engine": deployment}}
 
 
 def status_of(app: dict[str, Any] | None, *, warming: bool = False) -> PoolStatus:
     answer = {"applications": {} if app is None else {NAME: app}}
-    (found,) = statuses([NAME], answer, lambda replica: warming)
+    (found,) = statuses([NAME], answer, lambda replica: WARMING if warming else [])
     return found
 
 
@@ -56,6 +61,13 @@ def test_the_phase_follows_from_the_answer(
     app: dict[str, Any] | None, warming: bool, phase: Phase
 ) -> None:
     assert status_of(app, warming=warming).phase is phase
+
+
+def test_the_start_is_the_newest_replicas() -> None:
+    app = application("DEPLOYING", ("RUNNING", 6), ("STARTING", 7), ("STARTING", None))
+    first, second = status_of(app, warming=True).start
+    assert (first.begin_s, first.seconds) == (0, 4)
+    assert (second.begin_s, second.seconds) == (4, 2)
 
 
 def test_replicas_are_counted() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.head import Ports
-from deploy.local.ray_head import ENGINE_IS_UP, RayHead, remove
+from deploy.local.ray_head import RayHead, remove, said
+from serving.pools.start import Mark, Step
 
 LONGEST_SOCKET = "session_2026-11-24_14-00-28_116673_4194304/sockets/dashboard_ReportHead"
 """The longest that Ray puts below its folder."""
@@ -24,19 +25,12 @@ def test_its_folder_is_private_and_short_and_goes_when_forgotten(head: RayHead) 
     assert not around.exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "warming"), [(b"loading weights", False), (ENGINE_IS_UP, True)], ids=["not yet", "up"]
-)
-def test_a_replica_says_in_its_log_that_its_engine_is_up(
-    head: RayHead, text: bytes, warming: bool
-) -> None:
-    head.logs.mkdir(parents=True)
-    (head.logs / "worker-0a-01-77.err").write_bytes(text)
-    (head.logs / "worker-0b-01-78.err").write_bytes(b"another replica")
-    assert head.is_warming({"pid": 77}) is warming
-    assert not head.is_warming({"pid": 78})
-    assert not head.is_warming({"pid": None})
-    head.forget()
+def test_what_a_replica_says_of_its_start_is_in_its_log(tmp_path: Path) -> None:
+    (tmp_path / "worker-0a-01-77.err").write_bytes(b"\xff\nbifocal start: 7.250 imports\n")
+    (tmp_path / "worker-0b-01-78.err").write_bytes(b"another replica")
+    assert said(tmp_path, {"pid": 77}) == [Mark(Step.IMPORTS, 7.25)]
+    assert said(tmp_path, {"pid": 78}) == []
+    assert said(tmp_path, {"pid": None}) == []
 
 
 def test_nothing_else_is_removed_whatever_a_state_file_says(tmp_path: Path) -> None:
