@@ -40,7 +40,7 @@ class Subject:
     def standing(self, folder: Path) -> Iterator[Place]:
         """`bifocal up --detach`, in a state folder of its own, and `bifocal down`."""
         gateway, headers = gateway_with_key(folder)
-        file = write(folder / "cluster.yaml", self._cluster(gateway))
+        file = write(folder / "cluster.yaml", self.cluster(gateway))
         env = {**os.environ, "BIFOCAL_STATE": str(folder / "state")}
         state = StateFolder(folder / "state")
         try:
@@ -56,7 +56,7 @@ class Subject:
         finally:
             call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
 
-    def _cluster(self, gateway: dict[str, Any]) -> dict[str, Any]:
+    def cluster(self, gateway: dict[str, Any]) -> dict[str, Any]:
         pool = {"on": "cpu", "stuckAfter": f"{self.stuck_after_s:g}s"}
         return {
             "gpus": {"cpu": {"kind": "cpu", "perNode": 4}},
@@ -83,9 +83,9 @@ class Finder:
         replica = self._replica(running)
         if replica is None or role is Role.REPLICA:
             return replica
-        engine = _engine(replica)
+        family = engine(replica)
         place = 0 if role is Role.CORE else 1
-        return engine[place] if len(engine) > place else None
+        return family[place] if len(family) > place else None
 
     def _replica(self, running: Running) -> psutil.Process | None:
         """The first that Ray says is up."""
@@ -101,7 +101,7 @@ class Finder:
         return None
 
 
-def _engine(replica: psutil.Process) -> list[psutil.Process]:
+def engine(replica: psutil.Process) -> list[psutil.Process]:
     """Its core, and then the workers that the core has started. Those that a fork server made bear
     its command line, for which they are told from others by being its children."""
     family = replica.children(recursive=True)
