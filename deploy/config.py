@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, model_validator
 
 from deploy.allowed import problems
+from deploy.layouts import problems_of_layouts
 from deploy.reading import Document, Place, UnreadableFile, read_document
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, Section, ServingSpec
@@ -105,7 +106,8 @@ class Cluster(ServingSpec):
 
     @model_validator(mode="after")
     def _checked(self) -> "Cluster":
-        if found := [*self._problems_of_models(), *self._problems_of_gateway()]:
+        layouts = problems_of_layouts(self.models, self.gpus)
+        if found := [*self._problems_of_models(), *self._problems_of_gateway(), *layouts]:
             raise ValueError("\n".join(found))
         return self
 

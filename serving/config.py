@@ -113,6 +113,12 @@ class LayoutSpec(Section):
     expert: bool = False
     """Whether whole experts are spread over the GPUs, instead of each being cut."""
 
+    def __str__(self) -> str:
+        """As the field writes it: `TP 4, DP 2, EP`."""
+        sizes = (("TP", self.tensor), ("PP", self.pipeline), ("DP", self.data))
+        parts = [f"{name} {size}" for name, size in sizes if size > 1]
+        return ", ".join([*parts, *(["EP"] if self.expert else [])])
+
     @property
     def ranks_per_engine(self) -> int:
         """Workers, each with a GPU, that take every step together."""
@@ -142,7 +148,9 @@ class ModelSpec(Section):
     precision: Literal["bf16", "fp32", "fp8", "awq", "gptq-int4"] = "bf16"
     """Of the weights."""
     layout: LayoutSpec = LayoutSpec()
-    """How one replica is cut over GPUs. Default: it is not."""
+    """How one replica is cut over GPUs. Default: as `bifocal plan` has it for the GPUs, the first
+    choice of a model that has them for itself, the one of the fewest GPUs where models share them.
+    On a CPU it is not cut."""
     stuck_after: Seconds | None = None
     """An engine that has requests and takes no step for so long is replaced. It must be more than
     the slowest step takes, or no engine starts. Default: a minute, and the time of a full prefill.

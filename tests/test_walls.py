@@ -81,6 +81,7 @@ FACADES = {
         "Sizes",
         "facts_of_config",
         "plan",
+        "why_not",
     },
     "serving.gateway": {
         "FixedSource",

@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli.inputs import cluster_of
 from deploy.config import Cluster, schema
+from deploy.layouts import with_layouts
 from serving.routing import Family
 
 app = typer.Typer(
@@ -33,11 +34,11 @@ def print_schema() -> None:
 def _summary(file: Path, cluster: Cluster) -> str:
     family = Family.of(cluster.served, cluster.router.fast, cluster.router.deep)
     lines = [f"{file}: good"]
+    models = with_layouts(cluster.models, cluster.gpus)
     for name, facts in cluster.served.items():
-        modes = " and ".join(facts.modes.offered)
-        lines.append(
-            f"  {name:24} {facts.context:7,} tokens, {modes}, on {cluster.models[name].on}"
-        )
+        modes, spec = " and ".join(facts.modes.offered), models[name]
+        cut = f" ({spec.layout})" if spec.layout.ranks > 1 else ""
+        lines.append(f"  {name:24} {facts.context:7,} tokens, {modes}, on {spec.on}{cut}")
     keys = cluster.gateway.keys or "none, so on loopback only"
     lines += [
         f"fast     {family.fast}",

@@ -2,6 +2,7 @@
 
 from deploy import pocket
 from deploy.config import Cluster, GpuSpec
+from deploy.layouts import with_layouts
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec
 from serving.pools.engine import Hardware, Pool, source_of
@@ -10,7 +11,8 @@ from serving.values import ModelName
 
 def pools_of(cluster: Cluster) -> list[Pool]:
     """Those that are deployed here; one with fixed targets is run by somebody else."""
-    return [_pool(name, spec, cluster) for name, spec in cluster.models.items() if not spec.targets]
+    models = with_layouts(cluster.models, cluster.gpus)
+    return [_pool(name, spec, cluster) for name, spec in models.items() if not spec.targets]
 
 
 def _pool(name: ModelName, spec: ModelSpec, cluster: Cluster) -> Pool:

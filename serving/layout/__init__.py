@@ -5,7 +5,7 @@ input or output, no engine. What is placed and started is `serving.pools`' busin
 """
 
 from serving.layout.facts import BadModelConfig, facts_of_config
-from serving.layout.planner import plan
+from serving.layout.planner import plan, why_not
 from serving.layout.values import (
     Demand,
     Estimate,
@@ -31,4 +31,5 @@ __all__ = [
     "Sizes",
     "facts_of_config",
     "plan",
+    "why_not",
 ]

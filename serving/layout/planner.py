@@ -71,6 +71,17 @@ def can_run(demand: Demand) -> bool:
     return any(one.fits for one in try_all(demand))
 
 
+def why_not(demand: Demand, sizes: Sizes) -> str:
+    """Why a replica cannot be cut like this on these nodes; empty if it can."""
+    if said := refusals(demand.model, demand.precision, sizes, demand.nodes):
+        return "; ".join(said)
+    if not replicas_of(demand.nodes, sizes):
+        has = f"{demand.nodes.nodes} x {demand.nodes.per_node}"
+        return f"a replica takes {sizes.gpus} GPUs, and the nodes have {has}"
+    tried = try_one(demand, sizes)
+    return "" if tried.fits else refusal_words(demand, sizes, tried.fit)
+
+
 def try_all(demand: Demand) -> Iterator[Tried]:
     """Every candidate that no rule refuses."""
     for sizes in candidates(demand.model, demand.nodes):

@@ -1,0 +1,99 @@
+"""Pools on GPUs are cut as the planner has it, or refused with its arithmetic."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from deploy.config import Cluster
+from deploy.local.pools import pools_of
+from serving.config import LayoutSpec
+
+BIG = {"kind": "h100-80g", "perNode": 8}
+GIANT = {"on": "big", "precision": "fp8"}
+
+
+def cluster(models: dict[str, Any], **gpus: dict[str, Any]) -> Cluster:
+    return Cluster.model_validate({"gpus": gpus or {"big": BIG}, "models": models})
+
+
+def layouts(found: Cluster) -> dict[str, LayoutSpec]:
+    return {pool.name: pool.layout for pool in pools_of(found)}
+
+
+def test_a_model_that_has_its_gpus_for_itself_takes_the_layout_that_is_planned_first():
+    assert layouts(cluster({"qwen3-235b-a22b": GIANT})) == {
+        "qwen3-235b-a22b": LayoutSpec(tensor=4, data=2, expert=True)
+    }
+
+
+def test_models_that_share_gpus_take_as_few_as_they_can():
+    found = layouts(cluster({"qwen3-235b-a22b": GIANT, "qwen3-0.6b": {"on": "big"}}))
+    assert found["qwen3-235b-a22b"].ranks == 4
+    assert found["qwen3-0.6b"].ranks == 1
+
+
+def test_two_replicas_of_the_giant_leave_each_half_of_the_gpus():
+    assert (
+        layouts(cluster({"qwen3-235b-a22b": GIANT | {"replicas": 2}}))["qwen3-235b-a22b"].ranks == 4
+    )
+
+
+def test_a_pool_gets_the_engine_arguments_that_its_memory_was_proven_with():
+    model = GIANT | {"context": 131_072, "engine": {"max_num_seqs": 32}}
+    (pool,) = pools_of(cluster({"qwen3-235b-a22b": model}))
+    assert pool.spec.engine["gpu_memory_utilization"] == 0.92
+    assert pool.spec.engine["max_num_seqs"] == 32, "the file's own argument wins"
+    assert pool.spec.engine["hf_overrides"]["rope_parameters"]["factor"] == 4.0
+
+
+def test_a_layout_of_the_file_stands():
+    model = GIANT | {"layout": {"tensor": 4, "pipeline": 2}}
+    assert layouts(cluster({"qwen3-235b-a22b": model}))["qwen3-235b-a22b"] == LayoutSpec(
+        tensor=4, pipeline=2
+    )
+
+
+def test_gpus_that_the_planner_does_not_know_are_the_files_to_use():
+    gpu = {"kind": "mi300x-192g", "perNode": 8}
+    assert layouts(cluster({"qwen3-8b": {"on": "amd"}}, amd=gpu)) == {"qwen3-8b": LayoutSpec()}
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        pytest.param(
+            {"qwen3-235b-a22b": {"on": "big"}, "qwen3-32b": {"on": "big"}},
+            r"gpus\.big: its models need \d+ GPUs \(qwen3-235b-a22b 1 x 8, .*it has 8",
+            id="more than there are",
+        ),
+        pytest.param(
+            {"qwen3-235b-a22b": GIANT | {"layout": {"tensor": 3}}},
+            r"layout: 64 query heads / 3 ranks = 21.33",
+            id="what does not divide",
+        ),
+        pytest.param(
+            {"qwen3-235b-a22b": GIANT | {"layout": {"tensor": 2}}},
+            r"layout: .*GiB of weights",
+            id="what does not fit",
+        ),
+        pytest.param(
+            {"qwen3-235b-a22b": GIANT | {"replicas": 3}},
+            r"replicas: found 3; big holds at most 2",
+            id="more replicas than there is room for",
+        ),
+        pytest.param(
+            {"qwen3-235b-a22b": GIANT | {"layout": {"tensor": 8, "pipeline": 2}}},
+            r"layout: a replica takes 16 GPUs, and the nodes have 1 x 8",
+            id="more GPUs than the nodes have",
+        ),
+        pytest.param(
+            {"qwen3-0.6b": {"on": "big", "context": 131_072}},
+            r"models\.qwen3-0\.6b: ",
+            id="a context that the model does not have",
+        ),
+    ],
+)
+def test_what_cannot_run_is_refused_with_the_arithmetic(models: dict[str, Any], told: str):
+    with pytest.raises(ValidationError, match=told):
+        cluster(models)
