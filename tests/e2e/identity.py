@@ -28,7 +28,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "DP=2 attention, EP=2": {"data": 2, "expert": True},
 }
 MAX_TOKENS = 48
-LIMIT_S = 540
+LIMIT_S = 840
 ASKED = {(Row.HARD, True): 48, (Row.HARD, False): 16, (Row.TOOL, False): 16}
 """Of the exam, by row and whether it is thought about; those with one answer in common are asked
 once."""

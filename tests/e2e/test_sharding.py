@@ -3,6 +3,7 @@
 `docs/sharding.md` shows what is held here; `tests.e2e.identity` measures it.
 """
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import yaml
 from tests.e2e.conftest import Service, running
 from tests.e2e.identity import LAYOUTS, MAX_TOKENS, Identity, measured
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1500)]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sharded.yaml"
 CUT = [name for name in LAYOUTS if name != "one process"]
@@ -43,11 +44,14 @@ def test_in_bfloat16_only_rounding_is_different(identity: Identity, layout: str)
 
 @pytest.fixture(scope="module")
 def sharded() -> Iterator[Service]:
-    """The example, in float32 and on a free port."""
+    """The example's pool and, in place of its dense one, one whose attention is data-parallel."""
 
     def in_float32(folder: Path) -> Path:
         cluster = yaml.safe_load(EXAMPLE.read_text().replace("on: cpu", "'on': cpu"))
-        cluster["models"]["pocket-moe"]["precision"] = "fp32"
+        example = cluster["models"]["pocket-moe"]
+        by_data = {"on": "cpu", "like": "pocket-moe", "layout": {"data": 2, "expert": True}}
+        models = {"pocket-moe": example, "moe-by-data": by_data}
+        cluster["models"] = {name: {**model, "precision": "fp32"} for name, model in models.items()}
         cluster["gateway"] = {"port": 0}
         (path := folder / "bifocal.yaml").write_text(yaml.safe_dump(cluster))
         return path
@@ -56,10 +60,24 @@ def sharded() -> Iterator[Service]:
         yield service
 
 
-async def test_a_cut_pool_answers_through_the_gateway(sharded: Service, identity: Identity) -> None:
+@pytest.mark.parametrize(
+    ("pool", "targets"),
+    [
+        pytest.param("pocket-moe", 1, id="TP=2, EP=2"),
+        pytest.param("moe-by-data", 2, id="DP=2 attention, EP=2"),
+    ],
+)
+async def test_a_cut_pool_answers_through_the_gateway(
+    sharded: Service, identity: Identity, pool: str, targets: int
+) -> None:
+    """Each engine of a data-parallel replica is asked by itself."""
+    assert len(sharded.replicas(pool)) == targets
     async with openai.AsyncOpenAI(base_url=f"{sharded.url}/v1", api_key="none") as client:
-        for prompt, text in zip(identity.prompts, identity.whole.text, strict=True):
-            answer = await client.completions.create(
-                model="pocket-moe", prompt=prompt, temperature=0, max_tokens=MAX_TOKENS
+
+        async def answer(prompt: str) -> str:
+            found = await client.completions.create(
+                model=pool, prompt=prompt, temperature=0, max_tokens=MAX_TOKENS
             )
-            assert answer.choices[0].text == text
+            return found.choices[0].text
+
+        assert await asyncio.gather(*map(answer, identity.prompts)) == identity.whole.text

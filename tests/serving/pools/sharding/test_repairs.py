@@ -4,6 +4,7 @@ One that fails says that vLLM needs the repair no more: take it out, and its pag
 `docs/upstream/` with it.
 """
 
+import importlib
 import socket
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
-from serving.pools.sharding import expert_map, gather, pipeline, segments
+from deploy.local.ports import free_ports
+from serving.pools.sharding import expert_map, gather, meeting, pipeline, segments
 
 pytestmark = [
     pytest.mark.engine,
@@ -128,6 +131,27 @@ def test_ranks_exchange_batches_of_unequal_length(tmp_path: Any) -> None:
     met = f"file://{tmp_path}/met"
     ranks = [subprocess.Popen([sys.executable, "-c", RANK, str(rank), met]) for rank in (0, 1)]
     assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+
+
+def test_ranks_meet_where_they_are_told_to() -> None:
+    rendezvous: Any = importlib.import_module("torch.distributed.rendezvous")
+
+    def heard_on() -> set[str]:
+        (port,) = free_ports(1)
+        url = f"tcp://127.0.0.1:{port}?rank=0&world_size=1"
+        store, *_ = next(rendezvous.rendezvous(url))
+        store.set("key", "value")
+        assert store.get("key") == b"value"
+        here = psutil.Process().net_connections("tcp")
+        return {each.laddr.ip for each in here if each.laddr.port == port and not each.raddr}
+
+    store = rendezvous.TCPStore
+    assert heard_on() == {"::"}
+    try:
+        meeting.repair(rendezvous)
+        assert heard_on() == {"127.0.0.1"}
+    finally:
+        rendezvous.TCPStore = store
 
 
 def test_two_hosts_share_no_segment(monkeypatch: pytest.MonkeyPatch) -> None:
