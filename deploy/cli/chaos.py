@@ -72,6 +72,7 @@ def _tried(faults: Sequence[Fault], clients: int, subject: Subject) -> tuple[lis
             with subject.standing(Path(folder)) as place:
                 for fault in faults:
                     rows.append(_trial(place, fault, clients))
+                    typer.echo(rows[-1], err=True)
         except (NotReady, NoVictim) as error:
             problems.append(str(error))
     return rows, problems
@@ -81,7 +82,7 @@ def _trial(place: Place, fault: Fault, clients: int) -> Row:
     typer.echo(f"{fault.name}: {fault.signal.name} to {fault.role}", err=True)
     try:
         trial = asyncio.run(run(place, fault, clients))
-    except* NoVictim as group:
+    except* (NoVictim, NotReady) as group:
         raise group.exceptions[0] from None
     return row(trial, place.victim, place.replicas)
 

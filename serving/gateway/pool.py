@@ -11,7 +11,7 @@ from typing import Final
 from serving import balance
 from serving.errors import BifocalError, EngineUnavailable, PoolLoading
 from serving.gateway.loading import SOON_S, retry_after_s
-from serving.gateway.silence import Health, Silence, judge
+from serving.gateway.silence import Health, Silence, Standing, judge
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
 
@@ -190,11 +190,11 @@ class Pools:
         if replica is None:
             return
         verdict = judge(health, replica.silence(now))
-        if verdict.down is False:
+        if verdict.standing is Standing.WELL:
             replica.well_at = now
             self.answered(name, target, None, now)
-        elif verdict.down:
-            replica.down = True
+        elif verdict.standing is not None:
+            replica.down |= verdict.standing is Standing.DOWN
             replica.fail(failing=True)
         if verdict.give_up:
             given_up, replica.attempts = replica.attempts, set()

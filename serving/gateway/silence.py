@@ -20,8 +20,10 @@ class Health(StrEnum):
     WELL = "well"
     ILL = "ill"
     """It says so itself."""
+    GONE = "gone"
+    """Nobody listens there, or the connection broke."""
     MUTE = "mute"
-    """It cannot be reached, or does not answer in time."""
+    """It does not answer in time."""
     UNCLEAR = "unclear"
     """It answers something else: other servers may not know the question."""
 
@@ -40,20 +42,35 @@ class Silence:
         return self.byte_s >= ASK_AFTER_S
 
 
+class Standing(StrEnum):
+    """Whether a replica gets requests."""
+
+    WELL = "well"
+    DOUBTFUL = "doubtful"
+    """Only if there is no other."""
+    DOWN = "down"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    down: bool | None
-    """Whether it gets no more requests; None: as before."""
+    standing: Standing | None
+    """None: as before."""
     give_up: bool = False
     """Whether the requests on it are ended here, to be tried elsewhere."""
 
 
 def judge(health: Health, silence: Silence | None) -> Verdict:
-    """`silence` is None where no request of ours is."""
-    if health is Health.WELL:
-        return Verdict(down=False)
-    if health is Health.ILL:
-        return Verdict(down=True, give_up=silence is not None and silence.is_long)
-    if health is Health.MUTE:
-        return Verdict(down=True, give_up=silence is not None and silence.word_s >= GIVE_UP_AFTER_S)
-    return Verdict(down=None)
+    """`silence` is None where no request of ours is. One that is late may only be starved, and is
+    better than none, until it has been silent for too long."""
+    too_long = silence is not None and silence.word_s >= GIVE_UP_AFTER_S
+    match health:
+        case Health.WELL:
+            return Verdict(Standing.WELL)
+        case Health.ILL:
+            return Verdict(Standing.DOWN, give_up=silence is not None and silence.is_long)
+        case Health.GONE:
+            return Verdict(Standing.DOWN, give_up=too_long)
+        case Health.MUTE:
+            return Verdict(Standing.DOWN if too_long else Standing.DOUBTFUL, give_up=too_long)
+        case Health.UNCLEAR:
+            return Verdict(None)

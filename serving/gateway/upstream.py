@@ -83,8 +83,10 @@ class Upstream:
                 if response.status == 200:
                     return Health.WELL
                 return Health.ILL if response.status >= 500 else Health.UNCLEAR
-        except (*BROKE, TimeoutError):
+        except TimeoutError:  # first: some of aiohttp's are its own errors, too
             return Health.MUTE
+        except BROKE:
+            return Health.GONE
 
     def _url(self, target: Target, path: str) -> URL:
         # Parsing one costs as much as deciding a route. Replicas come and go, so forget now and

@@ -179,8 +179,13 @@ def test_one_that_does_not_answer_is_left_out_at_once_and_given_up_later() -> No
     assert {pools.choose(NAME, now=6) for _ in range(4)} == {B}
     pools.asked(NAME, A.id, Health.MUTE, now=4.9 + GIVE_UP_AFTER_S)
     assert gone == []
+    pools.failed(NAME, B.id)
+    pools.asked(NAME, B.id, Health.GONE, now=35)
+    assert pools.choose(NAME, now=35) == A  # late is better than nobody
     pools.asked(NAME, A.id, Health.MUTE, now=5 + GIVE_UP_AFTER_S)
     assert gone == ["given up"]
+    with pytest.raises(EngineUnavailable):
+        pools.choose(NAME, now=36)
 
 
 def test_a_replica_that_is_named_no_more_is_still_watched_while_it_owes_an_answer() -> None:

@@ -9,26 +9,31 @@ from serving.gateway.silence import (
     GIVE_UP_AFTER_S,
     Health,
     Silence,
+    Standing,
     Verdict,
     judge,
 )
 
 LONG, SHORT = Silence(60, 60), Silence(0.5, 0.5)
 TOLD_LATELY = Silence(60, 1)
-DOWN, GIVEN_UP = Verdict(down=True), Verdict(down=True, give_up=True)
+WELL, DOUBTFUL, DOWN = (Verdict(standing) for standing in Standing)
+GIVEN_UP = Verdict(Standing.DOWN, give_up=True)
 
 
 @pytest.mark.parametrize(
     ("health", "silence", "verdict"),
     [
-        pytest.param(Health.WELL, LONG, Verdict(down=False), id="a long prefill"),
+        pytest.param(Health.WELL, LONG, WELL, id="a long prefill"),
         pytest.param(Health.ILL, None, DOWN, id="its engine died"),
         pytest.param(Health.ILL, LONG, GIVEN_UP, id="its engine is stuck"),
         pytest.param(Health.ILL, SHORT, DOWN, id="it still streams"),
-        pytest.param(Health.MUTE, None, DOWN, id="its process died"),
+        pytest.param(Health.GONE, None, DOWN, id="its process died"),
+        pytest.param(Health.GONE, TOLD_LATELY, DOWN, id="it died this second"),
+        pytest.param(Health.GONE, LONG, GIVEN_UP, id="it died and nobody was told"),
+        pytest.param(Health.MUTE, None, DOUBTFUL, id="late, and nothing is on it"),
         pytest.param(Health.MUTE, LONG, GIVEN_UP, id="its node is gone"),
-        pytest.param(Health.MUTE, TOLD_LATELY, DOWN, id="late once"),
-        pytest.param(Health.UNCLEAR, LONG, Verdict(down=None), id="it has no such path"),
+        pytest.param(Health.MUTE, TOLD_LATELY, DOUBTFUL, id="late once"),
+        pytest.param(Health.UNCLEAR, LONG, Verdict(None), id="it has no such path"),
     ],
 )
 def test_what_a_replica_says_decides(
@@ -46,6 +51,6 @@ def test_nothing_is_given_up_while_anything_is_heard(
 ) -> None:
     verdict = judge(health, Silence(byte_s, min(byte_s, word_s)))
     if verdict.give_up:
-        assert verdict.down
+        assert verdict.standing is Standing.DOWN
         assert byte_s >= ASK_AFTER_S
         assert health is Health.ILL or min(byte_s, word_s) >= GIVE_UP_AFTER_S
