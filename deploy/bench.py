@@ -27,9 +27,11 @@ from deploy.local.state import Running, StateFolder
 from ops.bench.contenders import Cluster as Standing
 from ops.bench.contenders import Engine, Front, Product
 from ops.bench.processes import NotReady
+from ops.bench.start import Subject as Start
 from serving.gateway.targets import parse_applications
 from serving.keys import new_key
 from serving.pools.engine import arguments, environment
+from serving.pools.serve_config import Proxy, serve_config
 from serving.values import ModelName
 
 COMMAND: Final = (sys.executable, "-m", "deploy.cli")
@@ -63,6 +65,17 @@ class Subject:
             gateway_before=self._gateway_before,
             cluster=self._standing,
         )
+
+    def start(self, cache: str) -> Start:
+        """The same engine, and the pool with it as Serve is handed it."""
+        cluster = Cluster.model_validate(self.cluster({}))
+        config = serve_config(
+            pools_of(cluster),
+            proxy=Proxy(LOOPBACK, 0),
+            longest_answer_s=cluster.longest_answer,
+            cache=cache,
+        )
+        return Start(self.product(cache).engine, config["applications"][0]["args"])
 
     def _gateway_before(self, upstream: str, folder: Path) -> Front:
         """The gateway's own process, with a fixed address for its pool."""

@@ -7,15 +7,17 @@ did not start, 2 bad input.
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from deploy.bench import Subject
 from deploy.config import ConfigError, address_of
 from deploy.failure import Exit, Failure
+from ops.bench import start as cold
 from ops.bench.bench import Only, Plan, run
 from ops.bench.contenders import Room
 from ops.bench.plot import NoPlot, draw
@@ -45,6 +47,9 @@ def bench(
         Path | None, typer.Option("--json", metavar="FILE", help="Write all that was measured.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG.")] = None,
+    start: Annotated[
+        bool, typer.Option("--start", help="A pool's cold start instead, beside Ray's own.")
+    ] = False,
 ) -> None:
     """Measure what the gateway costs, side by side with what it could be.
 
@@ -54,11 +59,21 @@ def bench(
     if model not in CATALOG:
         what = f"--model: found {model!r}; allowed: {', '.join(CATALOG)}"
         raise Failure(Exit.BAD_INPUT, what)
+    if start:
+        _cold_start(rounds, Subject(ModelName(model), source), json_file)
     plan = Plan(rounds, seconds, only, _addresses(peer or []))
     report = _measured(plan, Subject(ModelName(model), source))
     typer.echo(as_table(report))
     _save(report, json_file, plot)
     raise typer.Exit(Exit.OK if _good(report) else Exit.FAILED)
+
+
+def _cold_start(rounds: int, subject: Subject, json_file: Path | None) -> NoReturn:
+    with _room() as room:
+        report = cold.run(rounds, subject.start(_cache(os.environ)), room)
+    typer.echo(cold.as_table(report))
+    _save(report, json_file, None)
+    raise typer.Exit(Exit.OK if cold.reached(report) else Exit.FAILED)
 
 
 def _addresses(peers: list[str]) -> tuple[str, ...]:
@@ -69,10 +84,15 @@ def _addresses(peers: list[str]) -> tuple[str, ...]:
 
 
 def _measured(plan: Plan, subject: Subject) -> dict[str, Any]:
+    with _room() as room:
+        return as_json(run(plan, subject.product(_cache(os.environ)), room))
+
+
+@contextmanager
+def _room() -> Iterator[Room]:
     # A socket's path may have 107 characters, and Ray puts its own below this folder.
     with tempfile.TemporaryDirectory(prefix="bf-", ignore_cleanup_errors=True) as folder:
-        room = Room(Path(folder), say=lambda line: typer.echo(line, err=True))
-        return as_json(run(plan, subject.product(_cache(os.environ)), room))
+        yield Room(Path(folder), say=lambda line: typer.echo(line, err=True))
 
 
 def _cache(env: Mapping[str, str]) -> str:

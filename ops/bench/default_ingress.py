@@ -34,13 +34,13 @@ def main(task: dict[str, Any]) -> None:
     )
     at = {"host": LOOPBACK, "port": task["port"]}
     serve.start(proxy_location="HeadOnly", http_options=at)
-    application = build_openai_app({"llm_configs": [_llm_config(task)]})
+    application = build_openai_app({"llm_configs": [llm_config(task)]})
     serve.run(application, name="default-ingress", route_prefix="/")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})
     ray.shutdown()
 
 
-def _llm_config(task: dict[str, Any]) -> Any:
+def llm_config(task: dict[str, Any]) -> Any:
     from ray.serve.llm import LLMConfig  # noqa: PLC0415 - as above
 
     return LLMConfig(

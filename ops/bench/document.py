@@ -39,14 +39,14 @@ def document(report: Mapping[str, Any]) -> str:
         f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
         f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}: {settings['model']}, "
         f"{settings['rounds']} rounds of {settings['seconds']:g} s for each contender and load.",
-        *_warning(machine),
+        *warning(machine),
         as_table(report),
         "![the run as a picture](bench.png)",
     )
     return HEAD + "\n" + "\n\n".join(parts) + "\n"
 
 
-def _warning(machine: Mapping[str, Any]) -> tuple[str, ...]:
+def warning(machine: Mapping[str, Any]) -> tuple[str, ...]:
     if (busy := machine["load_before"]) <= BUSY_LOAD:
         return ()
     return (
