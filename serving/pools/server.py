@@ -8,6 +8,7 @@ from ray.serve.llm import LLMConfig
 from ray.serve.llm.deployment import DPServer, LLMServer
 
 from serving.pools.app import PoolArgs
+from serving.pools.children import kill_children
 from serving.pools.pulse import PULSE
 from serving.pools.warmup import warm_up
 
@@ -29,6 +30,7 @@ class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
         unfinished = self.engine._engine_client.get_num_unfinished_requests()
         verdict = PULSE.look(time.monotonic(), unfinished, self.stuck_after_s)
         if verdict.stuck:
+            kill_children()
             raise EngineStuck(verdict.reason)
 
 
