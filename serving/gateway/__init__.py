@@ -10,7 +10,8 @@ pool      what is known of each replica now
 loading   when a pool that loads is worth asking for again
 refresh   the loop that asks for both
 call      the record of one request
-silence   comments in a stream that says nothing
+silence   what becomes of a replica that says nothing
+watch     what ends a request before its time, and comments in a stream that says nothing
 models    what the endpoint says of its models and of itself
 """
 

@@ -193,7 +193,9 @@ class Pools:
         if verdict.standing is Standing.WELL:
             replica.well_at = now
             self.answered(name, target, None, now)
-        elif verdict.standing is not None:
+        elif verdict.standing is None:
+            replica.down = False
+        else:
             replica.down |= verdict.standing is Standing.DOWN
             replica.fail(failing=True)
         if verdict.give_up:

@@ -117,7 +117,7 @@ async def _exchange(
         if exchange.request.stream:
             await stream(path, exchange, reply, response, attempt)
         else:
-            await whole(path, exchange, reply, response)
+            await whole(path, exchange, reply, response, attempt)
     except BROKE as error:
         if not reply.complete:
             msg = "the connection to the engine broke before its answer was complete"
@@ -127,9 +127,14 @@ async def _exchange(
 
 
 async def whole(
-    path: Path, exchange: Exchange, reply: Reply, response: aiohttp.ClientResponse
+    path: Path,
+    exchange: Exchange,
+    reply: Reply,
+    response: aiohttp.ClientResponse,
+    attempt: Attempt,
 ) -> None:
     body = await response.read()
+    attempt.heard(path.clock())
     exchange.call.usage = usage_of(body)
     await reply.whole(200, body, JSON)
 

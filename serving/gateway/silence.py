@@ -54,7 +54,7 @@ class Standing(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Verdict:
     standing: Standing | None
-    """None: as before."""
+    """None: as before, but one that is there to say anything may be tried again."""
     give_up: bool = False
     """Whether the requests on it are ended here, to be tried elsewhere."""
 

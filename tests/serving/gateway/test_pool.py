@@ -134,6 +134,14 @@ def test_a_pool_whose_replicas_are_ill_sends_nobody_to_them() -> None:
     assert pools.choose(NAME, now=2) == A
 
 
+def test_one_that_was_away_and_does_not_know_the_question_is_tried_again() -> None:
+    pools = pools_with(A)
+    pools.failed(NAME, A.id)
+    pools.asked(NAME, A.id, Health.GONE, now=1)
+    pools.asked(NAME, A.id, Health.UNCLEAR, now=2)
+    assert pools.choose(NAME, now=2) == A
+
+
 def test_a_pool_that_lost_its_replicas_long_after_it_was_deployed_starts_anew() -> None:
     pools = Pools({NAME: START_S})
     pools.update({NAME: PoolStatus(PoolState.RUNNING, since=1000.0)}, now=0)

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from serving.gateway import silence
+from serving.gateway.pool import Attempt
 from serving.values import Outcome, Usage
 from tests.serving.gateway import peers
 from tests.serving.gateway.conftest import Ask
@@ -356,6 +357,18 @@ async def test_a_replica_that_says_it_is_well_may_be_silent(
         got = await ask(url, stream=True)
     assert b"error" not in got.body
     assert len(peer.received) == 1
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_an_answer_of_either_kind_ends_the_silence(
+    ask: Ask, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[float] = []
+    monkeypatch.setattr(Attempt, "heard", lambda _, now: heard.append(now))
+    peer = Peer([peers.streamed(peers.ANSWER) if stream else peers.said()])
+    async with serving(peer) as replica, gateway(replica) as url:
+        assert (await ask(url, stream=stream)).status == 200
+    assert heard
 
 
 async def test_an_engine_that_died_is_not_asked_a_second_time(ask: Ask) -> None:
