@@ -25,8 +25,7 @@ def repair(module: ModuleType) -> None:
 def store_where_told(*given: Any, **named: Any) -> Any:
     """Where both modules keep a store, they name all that they give. Where one listens already,
     torch is left to find it: it shares the store that is there."""
-    keeps = named.get("is_master") and named.get("port") and "master_listen_fd" not in named
-    if given or not keeps:
+    if given or not named.get("is_master") or "master_listen_fd" in named:
         return TCPStore(*given, **named)
     try:
         heard = _heard_at(named["host_name"], named["port"])
@@ -34,7 +33,8 @@ def store_where_told(*given: Any, **named: Any) -> Any:
         if error.errno != errno.EADDRINUSE:
             raise
         return TCPStore(**named)
-    return TCPStore(**named, master_listen_fd=heard.detach())
+    port = heard.getsockname()[1]  # 0 asked for any
+    return TCPStore(**{**named, "port": port, "master_listen_fd": heard.detach()})
 
 
 def _heard_at(host: str, port: int) -> socket.socket:

