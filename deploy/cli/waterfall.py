@@ -9,9 +9,9 @@ WIDTH: Final = 32
 def bars(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Of `serving.pools.start.Took`, as JSON has them; the whole first. One that took less than a
     character's share is drawn as a line."""
-    if not steps:
+    total = steps[-1]["begin_s"] + steps[-1]["seconds"] if steps else 0.0
+    if not total:  # a clock that was set back takes all of it
         return
-    total = steps[-1]["begin_s"] + steps[-1]["seconds"]
     longest = max(len(step["step"]) for step in steps)
     yield f"{'start':{longest}}  {total:6.1f} s"
     for step in steps:

@@ -19,6 +19,8 @@ should wait, and hold nothing that must be written."""
 LONGEST_TEMP: Final = 12
 """Ray puts sockets 90 characters below it, and the system limits a socket's path to 107."""
 PREFIX: Final = "bifocal-"
+OF_A_START: Final = 1 << 20
+"""Characters of a log in which a start is told; what is written later may be of any size."""
 
 
 class RayHead:
@@ -63,7 +65,12 @@ class RayHead:
 def said(logs: Path, replica: Mapping[str, Any]) -> list[Mark]:
     """By a replica of its start. Ray names a process's log by its id."""
     files = logs.glob(f"worker-*-{replica.get('pid')}.err")
-    return [mark for file in files for mark in marks(file.read_text(errors="replace"))]
+    return [mark for file in files for mark in marks(_beginning(file))]
+
+
+def _beginning(log: Path) -> str:
+    with log.open(errors="replace") as file:
+        return file.read(OF_A_START)
 
 
 def remove(temp_dir: Path) -> None:

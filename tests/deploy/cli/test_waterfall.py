@@ -1,5 +1,7 @@
 """A start as it is drawn."""
 
+import pytest
+
 from deploy.cli.waterfall import WIDTH, bars
 
 STEPS = [
@@ -17,5 +19,12 @@ def test_each_step_is_drawn_where_it_began():
     assert cache == "KV          0.0 s  " + " " * WIDTH + "▏"
 
 
-def test_what_has_not_begun_is_not_drawn():
-    assert list(bars([])) == []
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([], id="nothing was told"),
+        pytest.param([{"step": "process", "begin_s": 0.0, "seconds": 0.0}], id="of no length"),
+    ],
+)
+def test_what_has_not_begun_is_not_drawn(steps):
+    assert list(bars(steps)) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.head import Ports
-from deploy.local.ray_head import RayHead, remove, said
+from deploy.local.ray_head import OF_A_START, RayHead, remove, said
 from serving.pools.start import Mark, Step
 
 LONGEST_SOCKET = "session_2026-11-24_14-00-28_116673_4194304/sockets/dashboard_ReportHead"
@@ -31,6 +31,12 @@ def test_what_a_replica_says_of_its_start_is_in_its_log(tmp_path: Path) -> None:
     assert said(tmp_path, {"pid": 77}) == [Mark(Step.IMPORTS, 7.25)]
     assert said(tmp_path, {"pid": 78}) == []
     assert said(tmp_path, {"pid": None}) == []
+
+
+def test_of_a_long_log_only_the_beginning_is_read(tmp_path: Path) -> None:
+    told = "bifocal start: 7.250 imports\n"
+    (tmp_path / "worker-0a-01-77.err").write_text(told + "." * OF_A_START + "\n" + told)
+    assert said(tmp_path, {"pid": 77}) == [Mark(Step.IMPORTS, 7.25)]
 
 
 def test_nothing_else_is_removed_whatever_a_state_file_says(tmp_path: Path) -> None:
