@@ -11,6 +11,8 @@ from typing import Final
 from deploy.failure import Exit, Failure
 from deploy.weights.files import Hasher, RemoteFile
 
+PARTS: Final = f"*.{'[0-9a-f]' * 12}.part"
+"""All of a folder's; see `part_path`."""
 _BLOCK: Final = 4 * 1024 * 1024
 
 

@@ -14,6 +14,7 @@ from deploy.weights.download import Downloader, Tally
 from deploy.weights.files import MANIFEST, Listing
 from deploy.weights.lock import only_one
 from deploy.weights.manifest import Manifest
+from deploy.weights.part import PARTS
 from deploy.weights.settings import Settings
 from deploy.weights.source import Scheme, Source
 from deploy.weights.web import Web, open_session
@@ -106,8 +107,9 @@ async def _filled(web: Web, folder: Path, source: Source, listing: Listing, told
 
 
 def _finish(folder: Path, written: Manifest) -> None:
-    """Parts of other content are left from a source that has changed."""
-    for stale in folder.glob("*.part"):
+    """Parts of other content are left from a source that has changed. The folder may be a person's
+    own, with other files that are called a part."""
+    for stale in folder.glob(PARTS):
         stale.unlink()
     manifest.write(folder, written)
 

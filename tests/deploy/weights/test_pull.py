@@ -235,8 +235,9 @@ async def test_a_hub_that_answers_with_another_commit_is_refused(fake, settings)
 async def test_a_part_of_other_content_is_cleared_away(settings, tmp_path):
     (here := tmp_path / "here").mkdir()
     (here / "model.safetensors.0123456789ab.part").write_bytes(b"of a branch that has moved")
+    (here / "thesis.part").write_bytes(b"somebody's")
     await pulled(settings, to=here)
-    assert names(here) == TAKEN | {MANIFEST}
+    assert names(here) == TAKEN | {MANIFEST, "thesis.part"}
 
 
 async def test_a_branch_that_moves_gets_a_folder_of_its_own(fake, settings):
