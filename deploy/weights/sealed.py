@@ -52,6 +52,7 @@ def origin_of(source: Source, settings: Settings) -> Origin:
         if is_bucket
         else "a web source is asked without a password",
         absent=_ABSENT,
+        redirects=not is_bucket,  # a signature is for one host, and the keys' token for nobody else
     )
 
 

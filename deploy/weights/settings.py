@@ -77,7 +77,7 @@ def _bucket(env: Mapping[str, str]) -> Bucket:
         region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
         key_id=env.get("AWS_ACCESS_KEY_ID"),
         secret=env.get("AWS_SECRET_ACCESS_KEY"),
-        session=env.get("AWS_SESSION_TOKEN"),
+        session=_token("AWS_SESSION_TOKEN", env, variable),
     )
 
 

@@ -49,6 +49,8 @@ class Origin:
     """What to do when it refuses."""
     absent: str
     """What to do when there is no such thing."""
+    redirects: bool = True
+    """Whether it may send us elsewhere, without `authorization` if that is another host."""
 
 
 class Web:
@@ -74,7 +76,10 @@ class Web:
         headers = {**self.origin.headers(url), **(more or {})}
         try:
             async with self._session.get(
-                URL(url, encoded=True), headers=headers, proxy=_proxy_for(url)
+                URL(url, encoded=True),
+                headers=headers,
+                proxy=_proxy_for(url),
+                allow_redirects=self.origin.redirects,
             ) as response:
                 if response.status not in (200, 206, *passed):
                     raise _refusal(response, self.origin)

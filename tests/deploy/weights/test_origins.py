@@ -129,6 +129,16 @@ async def test_a_prefix_without_a_manifest_says_how_to_make_one(objects, at_obje
     assert "bifocal weights seal" in str(failed.value.remedy)
 
 
+async def test_a_bucket_sends_what_was_signed_nowhere_else(objects, at_objects):
+    elsewhere = Loopback()
+    async with listening(elsewhere, store(elsewhere)):
+        objects.cdn = elsewhere.url
+        with pytest.raises(Failure, match="answers 302") as failed:
+            await pull(parse(S3), at_objects)
+    assert "AWS_REGION" in str(failed.value.remedy)
+    assert not elsewhere.asked
+
+
 async def test_a_bucket_that_refuses_asks_for_keys_and_the_region(objects, at_objects):
     objects.token = "another"
     with pytest.raises(Failure, match="access is refused") as failed:

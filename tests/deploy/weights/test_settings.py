@@ -53,6 +53,10 @@ def test_variables_are_those_of_the_hubs_own_libraries():
             {"MODELSCOPE_DOMAIN": "http://mirror", "MODELSCOPE_API_TOKEN": "secret"},
             "MODELSCOPE_API_TOKEN could be read",
         ),
+        (
+            {"AWS_ENDPOINT_URL": "http://store", "AWS_SESSION_TOKEN": "secret"},
+            "AWS_SESSION_TOKEN could be read",
+        ),
     ],
 )
 def test_what_is_wrong_or_unsafe_is_refused_without_its_secret(env, said):
