@@ -64,9 +64,7 @@ async def run(place: Place, fault: Fault, clients: int) -> Trial:
             group.create_task(load.run())
         try:
             await asyncio.sleep(BEFORE_S)
-            process = _victim(place, fault)
-            at = time.monotonic()
-            process.send_signal(fault.signal)
+            process, at = _hit(place, fault)
             await _until_well(place, loads, routing, at)
         finally:
             watching.cancel()
@@ -76,11 +74,17 @@ async def run(place: Place, fault: Fault, clients: int) -> Trial:
     return Trial(fault, at, calls, tuple(routing.sights), process.is_running())
 
 
-def _victim(place: Place, fault: Fault) -> psutil.Process:
-    found = place.find(fault.role)
-    if found is None:
-        raise NoVictim(f"{fault.name}: there is no process that is {fault.role}")
-    return found
+def _hit(place: Place, fault: Fault) -> tuple[psutil.Process, float]:
+    """What was hit, and when. One that ends while it is looked for is not there."""
+    try:
+        found = place.find(fault.role)
+        at = time.monotonic()
+        if found is not None:
+            found.send_signal(fault.signal)
+            return found, at
+    except psutil.NoSuchProcess:
+        pass
+    raise NoVictim(f"{fault.name}: there is no process that is {fault.role}")
 
 
 async def _until_well(place: Place, loads: Sequence[Clients], routing: Routing, at: float) -> None:

@@ -100,3 +100,15 @@ async def test_without_a_process_of_that_role_nothing_is_tried() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         await hurt(signal.SIGKILL, Role.HEAD)
     assert caught.group_contains(NoVictim, match="Ray's head")
+
+
+async def test_a_process_that_ends_while_it_is_looked_for_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ended(self: Replica, role: Role) -> psutil.Process | None:
+        raise psutil.NoSuchProcess(self.process.pid)
+
+    monkeypatch.setattr(Replica, "found", ended)
+    with pytest.raises(ExceptionGroup) as caught:
+        await hurt(signal.SIGKILL, Role.REPLICA)
+    assert caught.group_contains(NoVictim, match="the replica")
