@@ -140,11 +140,12 @@ def _parsers(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _needs_expert_parallel(pool: Pool) -> bool:
-    """Whether a quantised expert cannot be cut by the tensor parallel size, so that whole experts
-    must be spread instead."""
+    """Whether a quantised expert cannot be cut over tensor and data ranks, so that whole experts must
+    be spread instead."""
     if not pool.facts.is_moe or pool.spec.precision in ("bf16", "fp32"):
         return False
-    return pool.facts.ffn / pool.spec.layout.tensor % QUANTISED_BLOCK != 0
+    layout = pool.spec.layout
+    return pool.facts.ffn / (layout.tensor * layout.data) % QUANTISED_BLOCK != 0
 
 
 def environment(pool: Pool, cache: str) -> dict[str, str]:

@@ -92,6 +92,11 @@ def test_experts_that_cannot_be_cut_are_spread_whole(
     assert found["enable_expert_parallel"] is spread
 
 
+def test_experts_are_cut_over_the_data_ranks_too() -> None:
+    found = arguments(pool("qwen3-235b-a22b", precision="fp8", layout={"tensor": 4, "data": 2}))
+    assert found["enable_expert_parallel"]
+
+
 @pytest.mark.parametrize(
     ("layout", "kind", "per_node", "backend"),
     [
