@@ -140,8 +140,8 @@ def _parsers(facts: ModelFacts) -> dict[str, Any]:
 
 
 def _needs_expert_parallel(pool: Pool) -> bool:
-    """Whether a quantised expert cannot be cut over tensor and data ranks, so that whole experts must
-    be spread instead."""
+    """Whether tensor and data ranks cannot cut a quantised expert, so that whole experts must be
+    spread instead."""
     if not pool.facts.is_moe or pool.spec.precision in ("bf16", "fp32"):
         return False
     layout = pool.spec.layout
