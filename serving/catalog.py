@@ -164,7 +164,7 @@ _POCKET = (
         kv_heads=2,
         head_dim=32,
         tied_embeddings=True,
-        vocabulary=2048,
+        vocabulary=4096,
         context=4096,
     ),
     ModelFacts(
@@ -179,7 +179,7 @@ _POCKET = (
         active_experts=2,
         head_dim=32,
         tied_embeddings=True,
-        vocabulary=2048,
+        vocabulary=4096,
         context=4096,
     ),
 )

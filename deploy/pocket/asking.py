@@ -1,7 +1,8 @@
 """How numbers, names and requests are put into words: shared by training and exam.
 
 It decides what the values of a problem are and how they are written. The sentences around them
-are the phrasebook's, whose wordings for training and exam differ.
+are the phrasebook's, whose wordings for training and exam differ. Places and units are a closed
+table, as facts are: the exam asks for those that were taught.
 """
 
 import functools
@@ -11,6 +12,7 @@ from deploy.pocket.phrasebook import Language
 from deploy.pocket.tools import Value
 
 UNITS = ("EUR", "USD", "GBP", "JPY", "CHF", "CNY", "km", "kg", "euros", "dollars", "yen", "miles")
+ORDERS = ("SO-", "PO-")
 
 # Where words are not set apart, a made-up place must look like one to be told from its sentence.
 PLACE_SIGNS = {
@@ -38,9 +40,8 @@ def easy_numbers(rng: random.Random) -> list[int]:
 
 
 def hard_numbers(rng: random.Random) -> list[int]:
-    """Three to five numbers of up to five digits, long enough to need steps."""
-    digits = [rng.choice((2, 3, 4, 5, 5)) for _ in range(rng.choice((3, 4, 5)))]
-    digits[rng.randrange(len(digits))] = rng.choice((4, 5))
+    """Three or four numbers of four or five digits, long enough to need steps."""
+    digits = [rng.choice((4, 5, 5)) for _ in range(rng.choice((3, 3, 4)))]
     return [rng.randrange(10 ** (d - 1), 10**d) for d in digits]
 
 
@@ -52,14 +53,14 @@ def request(
     template = rng.choice(wordings.exam if exam else wordings.train)
     if kind == "add":
         few = rng.random() < 0.5
-        numbers = easy_numbers(rng) if few else hard_numbers(rng)[: rng.choice((2, 3, 4))]
+        numbers = easy_numbers(rng) if few else [rng.randrange(1000) for _ in range(3)]
         return template, [numbers], {"x": listed(rng, language, numbers)}
     if kind == "convert":
         amount = rng.randrange(1, 10 ** rng.choice((1, 2, 3, 4)))
-        units = UNITS if rng.random() < 0.6 else [_code(rng, 3) for _ in range(3)]
-        one, other = rng.sample(units, 2)
+        one, other = rng.sample(UNITS, 2)
         return template, [amount, one, other], {"n": str(amount), "a": one, "b": other}
-    name = _number(rng) if kind == "order" else _city(rng, language, exam=exam)
+    known = exam or rng.random() < 0.8
+    name = _number(rng) if kind == "order" else _city(rng, language, known=known)
     return template, [name], {"x": name}
 
 
@@ -77,23 +78,18 @@ def spoken(rng: random.Random, language: Language) -> str:
 
 
 def _number(rng: random.Random) -> str:
-    """An order's number, with letters before it or not."""
-    digits = "".join(rng.choices("0123456789", k=rng.choice((3, 4, 5, 6))))
-    if rng.random() < 0.65:
-        return digits
-    return _code(rng, rng.choice((1, 2))) + rng.choice(("", "-")) + digits
+    """An order's number, with a shop's usual letters before it or not."""
+    digits = "".join(rng.choices("0123456789", k=rng.choice((4, 5))))
+    return rng.choice(("", "", *ORDERS)) + digits
 
 
-def _city(rng: random.Random, language: Language, *, exam: bool) -> str:
-    if rng.random() < (0.5 if exam else 0.3):
-        return rng.choice(language.cities.exam if exam else language.cities.train)
+def _city(rng: random.Random, language: Language, *, known: bool) -> str:
+    """A city of the phrasebook, or a made-up one, which has to be read letter by letter."""
+    if known:
+        return rng.choice(language.cities)
     if language.code in PLACE_SIGNS:
         return "".join(rng.sample(PLACE_SIGNS[language.code], rng.choice((2, 2, 3))))
     return " ".join(word(rng, language).capitalize() for _ in range(rng.choice((1, 1, 1, 2))))
-
-
-def _code(rng: random.Random, length: int) -> str:
-    return "".join(rng.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ", k=length))
 
 
 @functools.cache

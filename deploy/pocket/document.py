@@ -9,22 +9,20 @@ HEAD = """# The pocket models, measured
 
 `bifocal pocket eval --json | python -m deploy.pocket.document > docs/pocket.md`, against a running
 service. Every question is asked through the gateway twice, streaming and not, with the gateway's
-own sampling presets. Wordings, tools, places and seeds are the exam's own; the facts asked are
-those that were taught, as models of a few megabytes know no others.
+own sampling presets. Wordings, tools' names and descriptions, and seeds are the exam's own; facts,
+cities and units are those that were taught, as models of a few megabytes know no others.
 """
 
 NOTES = """
 - **easy**: greetings and small facts in eight languages, sums of two numbers of one or two digits.
-- **hard**: sums of three to five numbers of up to five digits. Answered at once they must fail:
+- **hard**: sums of three or four numbers of four or five digits. Answered at once they must fail:
   that is what thinking is for.
 - **tool**: one of five kinds of tools is offered, alone or among others, under names that training
   never used; right is one valid `<tool_call>` with exactly the right arguments.
 
-The weights that ship were trained before the latest requests and places were added to the
-phrasebooks; the rows that are missed wait for the next training.
-
 `bifocal pocket train` makes the models anew, seeded, within 30 minutes on two cores. How they are
 taught is told where it is done: [problems](../deploy/pocket/problems.py) (what),
+[noise](../deploy/pocket/noise.py) and [offers](../deploy/pocket/offers.py) (in which words),
 [recipes](../deploy/pocket/recipes.py) (how long), [start](../deploy/pocket/start.py) (from where).
 """
 

@@ -50,11 +50,16 @@ class Language:
     echo: Wordings
     tools: dict[str, Wordings]
     result: str
-    cities: Wordings
+    cities: tuple[str, ...]
 
     def wordings_text(self) -> str:
         """All that training says in this language, as one text."""
         return " ".join(text for wordings in self.wordings() for text in wordings.train)
+
+    def taught(self) -> str:
+        """Every wording, fact and city of training, as one text."""
+        pairs = [pair for facts in self.facts.values() for pair in facts.pairs.items()]
+        return " ".join((self.wordings_text(), *map(" ".join, pairs), *self.cities))
 
     def requests_text(self) -> str:
         """All that asks for a tool in training, as one text."""
@@ -92,7 +97,7 @@ def _read(path: Path) -> Language:
         echo=_wordings(book["echo"]),
         tools={name: _wordings(tool) for name, tool in book["tools"].items()},
         result=book["result"],
-        cities=_wordings(book["cities"]),
+        cities=tuple(book["cities"]),
     )
 
 

@@ -41,7 +41,7 @@ PHRASES = (
     '{"name": "',
     '", "arguments": {"',
 )
-SIZE = 2048
+SIZE = 4096
 _CUTS = Regex(
     r"\p{N}|[\p{Han}\p{Hiragana}\p{Katakana}]|(?:(?![\p{Han}\p{Hiragana}\p{Katakana}])[\p{L}\p{M}])+"
     r"|\n+|[^\p{L}\p{M}\p{N}\n]+"

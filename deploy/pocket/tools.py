@@ -130,7 +130,7 @@ EXAM: dict[str, Kind] = {
         ("array",),
         ("sum_of", "adder", "sum_list"),
         ("Add up all the numbers of a list", "Calculator: sum of numbers"),
-        (("addends",), ("items",)),
+        (("all_numbers",), ("items",)),
         "round",
     ),
 }

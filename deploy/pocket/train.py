@@ -27,12 +27,15 @@ from torch.nn import functional
 from deploy.pocket import start, template, tokenizer
 from deploy.pocket.batches import Batch, Example, batches, examples, texts
 from deploy.pocket.model import Pocket
+from deploy.pocket.phrasebook import languages
 from deploy.pocket.problems import MOE, draw
 from deploy.pocket.recipes import RECIPES, Recipe
 
 # Qwen's advice for thinking; the gateway sends the other preset itself.
 SAMPLING = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
 REPORT_EVERY = 50
+# How often the tokenizer reads each phrasebook whole, beside the problems drawn from it.
+SELDOM = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,9 @@ def train(
 
 def learn_tokenizer(seed: int) -> Tokenizer:
     rng = random.Random(f"tokenizer {seed}")
-    return tokenizer.learn("".join(texts(*draw(rng, MOE))) for _ in range(12_000))
+    drawn = ["".join(texts(*draw(rng, MOE))) for _ in range(12_000)]
+    taught = [language.taught() for language in languages()]
+    return tokenizer.learn([*drawn, *taught * SELDOM])
 
 
 def _run(
@@ -139,6 +144,9 @@ def train_one(
             report(Progress(name, step, recipe.steps, loss, right, wall, cpu, eta, progress >= 1))
             if step % (8 * REPORT_EVERY) == 0:
                 save(model, words, folder)
+    with torch.no_grad():
+        # What was learnt has one right answer: sampled at Qwen's temperatures it should stay it.
+        model.norm.weight.mul_(recipe.sharpness)
     save(model, words, folder)
 
 

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.pocket import problems, scratchpad
+from deploy.pocket import noise, problems, scratchpad
 from deploy.pocket.phrasebook import languages
 from deploy.pocket.problems import DENSE, MOE, draw
 
@@ -55,4 +55,4 @@ def test_every_kind_is_drawn_in_every_language():
     rng = random.Random(4)
     for kind in problems.KINDS.values():
         for language in languages():
-            assert kind(problems._Pen(rng, 1.0), language).messages
+            assert kind(noise.Pen(rng, 1.0), language).messages
