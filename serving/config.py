@@ -100,6 +100,9 @@ OURS: Final = frozenset(
 )  # fmt: skip
 """Engine arguments that follow from the model or guard it, so a file may not set them."""
 
+COUNTS: Final = frozenset({"max_num_batched_tokens", "max_num_seqs"})
+"""Engine arguments that others are computed from."""
+
 
 class LayoutSpec(Section):
     """How one replica is cut over GPUs."""
@@ -178,6 +181,10 @@ class ModelSpec(Section):
         if taken := sorted(OURS & self.engine.keys()):
             msg = f"engine sets {', '.join(taken)}, which Bifocal derives from the model"
             raise ValueError(msg)
+        for key in COUNTS & self.engine.keys():
+            if type(found := self.engine[key]) is not int or found < 1:
+                msg = f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"
+                raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -30,9 +30,12 @@ def stuck_after_s(spec: ModelSpec, facts: ModelFacts, *, cpu: bool) -> float:
 
 
 def slowest_step_s(spec: ModelSpec, facts: ModelFacts, *, cpu: bool) -> float:
-    """A full prefill: two operations for each weight that a token passes through. The stages of a
-    pipeline take it one after the other, so only tensor parallelism makes it shorter."""
+    """A full prefill at the end of the longest context: two operations for each weight that a token
+    passes through, and four for each number of every key that it attends to (its score and its
+    share of the value). The stages of a pipeline take it one after the other, so only tensor
+    parallelism makes it shorter."""
     ranks = spec.layout.tensor
     given = spec.engine.get("max_num_batched_tokens")
     tokens = int(given) if given else STEP_TOKENS[cpu] * (ranks if cpu else 1)
-    return 2 * facts.active_parameters * tokens / (ranks * FLOPS_PER_RANK[cpu])
+    keys = (spec.context or facts.context) * facts.layers * facts.q_heads * facts.head_dim
+    return (2 * facts.active_parameters + 4 * keys) * tokens / (ranks * FLOPS_PER_RANK[cpu])

@@ -183,6 +183,11 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="ours to set",
         ),
         pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, engine: {max_num_seqs: 8k}"),
+            "engine.max_num_seqs: found '8k'; allowed: a whole number from 1 on",
+            id="no count",
+        ),
+        pytest.param(
             GOOD + "gateway: {host: 0.0.0.0}\n",
             "b.yaml:3: gateway.host: found '0.0.0.0', which others can reach, and there is no "
             "gateway.keys; allowed: 127.0.0.1, or a file of keys",
