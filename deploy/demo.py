@@ -24,7 +24,7 @@ from deploy.local.ports import is_taken
 from deploy.local.state import StateFolder
 from serving.config import GatewaySpec
 
-NUMBERS: Final = (48213, 977, 60551, 3308)
+NUMBERS: Final = (48213, 9377, 60551, 3308)
 
 
 @dataclass(frozen=True, slots=True)
