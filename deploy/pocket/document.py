@@ -15,8 +15,8 @@ cities and units are those that were taught, as models of a few megabytes know n
 
 NOTES = """
 - **easy**: greetings and small facts in eight languages, sums of two numbers of one or two digits.
-- **hard**: sums of three or four numbers of four or five digits, the only ones taught. Answered at once they must fail:
-  that is what thinking is for.
+- **hard**: sums of three or four numbers of four or five digits, the only ones taught.
+  Answered at once they must fail: that is what thinking is for.
 - **tool**: one of five kinds of tools is offered, alone or among others, under names that training
   never used; right is one valid `<tool_call>` with exactly the right arguments.
 
