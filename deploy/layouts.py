@@ -7,6 +7,7 @@ the file alone decides.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, Protocol
 
 from serving.catalog import CATALOG
@@ -70,10 +71,16 @@ def _demand(name: ModelName, spec: ModelSpec, group: Group) -> Demand:
     return Demand(CATALOG[spec.like or name], Precision(spec.precision), nodes, spec.context)
 
 
+@lru_cache(maxsize=32)
+def _planned(demand: Demand) -> Plan:
+    """Checking a file and filling it in ask the same."""
+    return plan(demand)
+
+
 def _problems_of(name: ModelName, models: Models, gpus: Groups) -> Iterator[str]:
     spec = models[name]
     demand = _demand(name, spec, gpus[spec.on])
-    planned = plan(demand)
+    planned = _planned(demand)
     if not planned.feasible:
         hint = f". What can run: {planned.nearest}" if planned.nearest else ""
         yield f"models.{name}: {planned.why}{hint}"
@@ -101,7 +108,7 @@ def _filled(name: ModelName, models: Models, gpus: Groups) -> ModelSpec:
     if not _is_planned(name, spec, gpus):
         return spec
     demand = _demand(name, spec, gpus[spec.on])
-    chosen = _chosen(plan(demand), spec, demand, shared=_is_shared(spec, models))
+    chosen = _chosen(_planned(demand), spec, demand, shared=_is_shared(spec, models))
     if chosen is None:
         return spec
     sizes = chosen.sizes

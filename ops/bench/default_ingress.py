@@ -18,15 +18,15 @@ LOGICAL_CPUS: Final = 8
 """Ray's bookkeeping, not the machine's cores: room for the replica, its engine and the ingress."""
 
 
-def main(task: dict[str, Any]) -> None:
+def start_ray(task: dict[str, Any], cpus: int) -> None:
+    """A Ray cluster on loopback that ends with this process, and Serve in it at the task's port."""
     # Imported here, since the tests of this package run where Ray is not installed.
     import ray  # noqa: PLC0415
     from ray import serve  # noqa: PLC0415
-    from ray.serve.llm import build_openai_app  # noqa: PLC0415
 
     ray.init(
         address="local",
-        num_cpus=LOGICAL_CPUS,
+        num_cpus=cpus,
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
         _node_ip_address=LOOPBACK,
@@ -34,6 +34,14 @@ def main(task: dict[str, Any]) -> None:
     )
     at = {"host": LOOPBACK, "port": task["port"]}
     serve.start(proxy_location="HeadOnly", http_options=at)
+
+
+def main(task: dict[str, Any]) -> None:
+    import ray  # noqa: PLC0415 - as above
+    from ray import serve  # noqa: PLC0415
+    from ray.serve.llm import build_openai_app  # noqa: PLC0415
+
+    start_ray(task, LOGICAL_CPUS)
     application = build_openai_app({"llm_configs": [llm_config(task)]})
     serve.run(application, name="default-ingress", route_prefix="/")
     signal.sigwait({signal.SIGTERM, signal.SIGINT})

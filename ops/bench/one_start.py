@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
-from ops.bench.default_ingress import LOOPBACK, OBJECT_STORE_BYTES, llm_config
+from ops.bench.default_ingress import LOOPBACK, llm_config, start_ray
 from serving.pools.start import marks, steps
 
 NAME: Final = "start"
@@ -30,16 +30,7 @@ def main(task: dict[str, Any]) -> dict[str, Any]:
     import ray  # noqa: PLC0415
     from ray import serve  # noqa: PLC0415
 
-    ray.init(
-        address="local",
-        num_cpus=CPUS,
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        _node_ip_address=LOOPBACK,
-        _temp_dir=task["folder"],
-    )
-    at = {"host": LOOPBACK, "port": task["port"]}
-    serve.start(proxy_location="HeadOnly", http_options=at)
+    start_ray(task, CPUS)
     began = time.time()
     serve.run(_pool(task) if task["pool"] else _plain(task), name=NAME, route_prefix=PREFIX)
     ready = time.time()

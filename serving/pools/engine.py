@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from serving.catalog import ModelFacts, Modes
 from serving.config import LayoutSpec, ModelSpec
+from serving.layout.weights import QUANTISED_BLOCK
 from serving.pools.patience import stuck_after_s
 from serving.pools.sharding import PRETEND_GPUS
 from serving.values import ModelName
 
 DOOR: Final = "serving.pools.door.Door"
-QUANTISED_BLOCK: Final = 128
-"""FP8 is quantised in blocks of 128 x 128, AWQ and GPTQ in groups of 128."""
 
 _CHECKPOINT_SUFFIX: Final[Mapping[str, str]] = MappingProxyType(
     {"bf16": "", "fp32": "", "fp8": "-FP8", "awq": "-AWQ", "gptq-int4": "-GPTQ-Int4"}
