@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,16 +90,24 @@ class Subject:
 
     @contextmanager
     def _standing(self, folder: Path) -> Iterator[Standing]:
-        """`bifocal up --detach`, in a state folder of its own, and `bifocal down`."""
-        gateway, headers = gateway_with_key(folder)
-        file = write(folder / "cluster.yaml", self.cluster(gateway))
-        env = {**os.environ, "BIFOCAL_STATE": str(folder / "state")}
-        state = StateFolder(folder / "state")
-        try:
-            call(env, "up", "--detach", "--config", str(file))
+        with service(folder, self.cluster) as (state, _, headers):
             yield _standing_at(state, self.model, headers)
-        finally:
-            call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
+
+
+@contextmanager
+def service(
+    folder: Path, cluster: Callable[[dict[str, Any]], Mapping[str, Any]]
+) -> Iterator[tuple[StateFolder, str, dict[str, str]]]:
+    """`bifocal up --detach`, in a state folder of its own, and `bifocal down`. `cluster` makes the
+    cluster file around a gateway; given are the state, the gateway's URL and a key's headers."""
+    gateway, headers = gateway_with_key(folder)
+    file = write(folder / "cluster.yaml", cluster(gateway))
+    env = {**os.environ, "BIFOCAL_STATE": str(folder / "state")}
+    try:
+        call(env, "up", "--detach", "--config", str(file))
+        yield StateFolder(folder / "state"), f"http://{LOOPBACK}:{gateway['port']}", headers
+    finally:
+        call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
 
 
 def gateway_with_key(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:

@@ -4,7 +4,6 @@ It is started by the real commands, with keys. What is done to it (`ops.chaos`) 
 """
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from typing import Any, Final
 
 import psutil
 
-from deploy.bench import call, gateway_with_key, write
-from deploy.failure import Exit
+from deploy.bench import service
 from deploy.local.processes import session
 from deploy.local.rest import RayAway, RayRest
 from deploy.local.state import Running, StateFolder
@@ -38,23 +36,15 @@ class Subject:
 
     @contextmanager
     def standing(self, folder: Path) -> Iterator[Place]:
-        """`bifocal up --detach`, in a state folder of its own, and `bifocal down`."""
-        gateway, headers = gateway_with_key(folder)
-        file = write(folder / "cluster.yaml", self.cluster(gateway))
-        env = {**os.environ, "BIFOCAL_STATE": str(folder / "state")}
-        state = StateFolder(folder / "state")
-        try:
-            call(env, "up", "--detach", "--config", str(file))
+        with service(folder, self.cluster) as (state, url, headers):
             yield Place(
-                url=f"http://127.0.0.1:{gateway['port']}",
+                url=url,
                 headers=headers,
                 victim=VICTIM,
                 others=(BYSTANDER,),
                 replicas=self.replicas,
                 find=Finder(state).find,
             )
-        finally:
-            call(env, "down", fine=(Exit.OK, Exit.NOT_RUNNING))
 
     def cluster(self, gateway: dict[str, Any]) -> dict[str, Any]:
         pool = {"on": "cpu", "stuckAfter": f"{self.stuck_after_s:g}s"}
