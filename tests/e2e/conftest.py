@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -35,6 +35,8 @@ class Service:
 
     state: Path
     config: Path
+    ready_at: float = 0.0
+    """Seconds since the epoch; whatever began later stands in for what a test has killed."""
 
     @property
     def running(self) -> Running:
@@ -148,7 +150,7 @@ def running(config: Callable[[Path], Path]) -> Iterator[Service]:
     try:
         up = found.command("up", "--config", str(found.config), "--detach", timeout_s=START_S)
         assert up.returncode == 0, f"{up.stdout}\n{up.stderr}"
-        yield found
+        yield replace(found, ready_at=time.time())
     finally:
         try:
             _end(found)

@@ -32,10 +32,9 @@ def test_the_gateway_listens_on_loopback(service: Service) -> None:
 
 def test_up_has_listed_them_with_the_reason(service: Service) -> None:
     wide = [each for each in listeners(service.processes) if each.is_wide]
-    log = service.state / "logs" / "up.log"
-    told = log.read_text()
+    told = (service.state / "logs" / "up.log").read_text()
     assert told.count(REPLICA_GRPC) == len(wide) > 0
     for each in wide:
-        # One that has been replaced since has another port.
-        if psutil.Process(each.pid).create_time() < log.stat().st_mtime:
+        # A replica that was replaced since has another port.
+        if psutil.Process(each.pid).create_time() < service.ready_at:
             assert f"{each.host} port {each.port}" in told
