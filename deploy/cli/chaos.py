@@ -71,9 +71,13 @@ def _tried(faults: Sequence[Fault], clients: int, subject: Subject) -> tuple[lis
         try:
             with subject.standing(Path(folder)) as place:
                 for fault in faults:
-                    rows.append(_trial(place, fault, clients))
-                    typer.echo(rows[-1], err=True)
-        except (NotReady, NoVictim) as error:
+                    try:
+                        rows.append(_trial(place, fault, clients))
+                    except NoVictim as error:
+                        problems.append(str(error))
+                    else:
+                        typer.echo(rows[-1], err=True)
+        except NotReady as error:
             problems.append(str(error))
     return rows, problems
 
