@@ -19,10 +19,8 @@ from ray.serve import Application
 from starlette.types import ASGIApp
 
 from serving.pools import forkserver
+from serving.pools.serve_config import DEPLOYMENT
 from serving.pools.start import Step, mark
-
-DEPLOYMENT: Final = "engine"
-"""Its name within the application, which is named after the pool."""
 
 IMPORT_ATTEMPTS: Final = 5
 
@@ -41,7 +39,7 @@ class PoolArgs(BaseModel):
     engine: dict[str, Any]
     """vLLM's arguments."""
     deployment: dict[str, Any]
-    """Serve's options."""
+    """Serve's options, without those that change while it runs."""
 
 
 def build(args: PoolArgs) -> Application:

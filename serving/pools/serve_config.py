@@ -12,6 +12,8 @@ from serving.config import Replicas
 from serving.pools.engine import Pool, arguments, environment
 
 BUILDER: Final = "serving.pools.app:build"
+DEPLOYMENT: Final = "engine"
+"""The deployment's name within the application, which is named after the pool."""
 ONGOING_PER_REPLICA: Final = 32
 """Requests at once that one replica should have; with more, another one is started."""
 HEALTH_CHECK_PERIOD_S: Final = 5
@@ -48,7 +50,10 @@ def serve_config(
         # A line for each request would cost more than the request's way through the replica.
         "logging_config": {"enable_access_log": False},
         "applications": [
-            _application(pool, cache, _deployment(pool, longest_answer_s, start_attempts))
+            {
+                **_application(pool, cache, _deployment(pool, start_attempts)),
+                "deployments": [{"name": DEPLOYMENT, **_adjustable(pool, longest_answer_s)}],
+            }
             for pool in pools
         ],
     }
@@ -72,13 +77,21 @@ def _application(pool: Pool, cache: str, deployment: dict[str, Any]) -> dict[str
     }
 
 
-def _deployment(pool: Pool, longest_answer_s: float, start_attempts: int) -> dict[str, Any]:
-    """A replica that leaves may finish the longest answer; one that is idle leaves sooner."""
+def _adjustable(pool: Pool, longest_answer_s: float) -> dict[str, Any]:
+    """What Serve changes while replicas run. Were it among the application's arguments, each change
+    of it would replace all of them. A replica that leaves may finish the longest answer; one that
+    is idle leaves sooner."""
     return {
         **_scale(pool.spec.replicas, pool.layout.data),
+        "graceful_shutdown_timeout_s": longest_answer_s,
+    }
+
+
+def _deployment(pool: Pool, start_attempts: int) -> dict[str, Any]:
+    """What is part of a replica: another value is another replica."""
+    return {
         **_placement(pool),
         "max_ongoing_requests": MOST_ONGOING,
-        "graceful_shutdown_timeout_s": longest_answer_s,
         "health_check_period_s": HEALTH_CHECK_PERIOD_S,
         "health_check_timeout_s": HEALTH_CHECK_TIMEOUT_S,
         "max_constructor_retry_count": start_attempts,
@@ -107,11 +120,12 @@ def _gang(pool: Pool) -> dict[str, Any]:
     """Ray Serve places the engines of a data-parallel replica together, and starts all of them
     again when one fails: none can take a step without the others."""
     return {
+        "num_replicas": pool.layout.data,  # one gang, until the pool's own number comes on top
         "gang_scheduling_config": {
             "gang_size": pool.layout.data,
             "gang_placement_strategy": "PACK",
             "runtime_failure_policy": "RESTART_GANG",
-        }
+        },
     }
 
 
@@ -129,9 +143,10 @@ def _scale(replicas: int | Replicas, engines: int) -> dict[str, Any]:
     if isinstance(replicas, int):
         return {"num_replicas": replicas * engines}
     return {
+        "num_replicas": None,
         "autoscaling_config": {
             "min_replicas": replicas.min * engines,
             "max_replicas": replicas.max * engines,
             "target_ongoing_requests": ONGOING_PER_REPLICA,
-        }
+        },
     }

@@ -1,5 +1,6 @@
 """All pools as Serve's declarative text."""
 
+import importlib
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from serving.catalog import CATALOG
 from serving.config import ModelSpec, Replicas
 from serving.pools.engine import Hardware, Pool
-from serving.pools.serve_config import Proxy, serve_config
+from serving.pools.serve_config import DEPLOYMENT, Proxy, serve_config
 from serving.values import ModelName
 
 
@@ -25,7 +26,11 @@ def pool(name: str = "qwen3-8b", kind: str = "h100-80g", **given: Any) -> Pool:
 
 
 def deployment(found: dict[str, Any]) -> dict[str, Any]:
-    options: dict[str, Any] = found["applications"][0]["args"]["deployment"]
+    """Serve's options for the pool: of the application, and what is put over them."""
+    (application,) = found["applications"]
+    (over,) = application["deployments"]
+    assert over["name"] == DEPLOYMENT
+    options: dict[str, Any] = application["args"]["deployment"] | over
     return options
 
 
@@ -59,11 +64,12 @@ def test_a_leaving_replica_may_finish_the_longest_answer() -> None:
         pytest.param(
             Replicas(min=1, max=4),
             {
+                "num_replicas": None,
                 "autoscaling_config": {
                     "min_replicas": 1,
                     "max_replicas": 4,
                     "target_ongoing_requests": 32,
-                }
+                },
             },
             id="bounds",
         ),
@@ -139,7 +145,7 @@ def test_serve_takes_a_gang() -> None:
     serve = pytest.importorskip("ray.serve")
     moe = pool("qwen3-30b-a3b", layout={"data": 2, "expert": True}, labels={"zone": "b"})
     options = deployment(config(moe))
-    made = serve.deployment(object, name="engine", **options)
+    made = serve.deployment(object, **options)
     assert made._deployment_config.gang_scheduling_config.gang_size == 2
 
 
@@ -156,3 +162,24 @@ def test_it_holds_no_token() -> None:
 def test_a_replica_is_told_when_its_engine_is_stuck() -> None:
     found = config(pool(stuckAfter="90s"))
     assert found["applications"][0]["args"]["stuck_after_s"] == 90
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        pytest.param({"replicas": 3}, True, id="more replicas"),
+        pytest.param({"engine": {"max_num_seqs": 8}}, False, id="an engine's argument"),
+        pytest.param({"env": {"A": "1"}}, False, id="its environment"),
+        pytest.param({"stuckAfter": "9s"}, False, id="its patience"),
+    ],
+)
+def test_only_another_engine_is_another_version_to_serve(
+    changes: dict[str, Any], same: bool
+) -> None:
+    schema = pytest.importorskip("ray.serve.schema")
+    versions = importlib.import_module("ray.serve._private.deploy_utils")
+    before, after = (
+        versions.get_app_code_version(schema.ServeApplicationSchema(**found["applications"][0]))
+        for found in (config(pool()), config(pool(**changes), longest_answer_s=60.0))
+    )
+    assert (before == after) is same
