@@ -11,7 +11,8 @@ from typing import Final
 
 import uvicorn
 
-from deploy.config import Cluster, is_loopback
+from deploy.addresses import is_loopback
+from deploy.config import Cluster
 from deploy.corked import CorkedProtocol
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource

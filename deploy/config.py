@@ -4,7 +4,6 @@ The only reader of the cluster file and of the environment. It joins the slices 
 packages with what only a deployment knows (`gpus`).
 """
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 
+from deploy.addresses import is_loopback
 from deploy.allowed import problems
 from deploy.layouts import problems_of_layouts
 from deploy.reading import Document, Place, UnreadableFile, read_document
+from deploy.source import is_folder
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, Section, ServingSpec
 from serving.routing import VIRTUAL
@@ -208,15 +209,6 @@ def schema() -> dict[str, Any]:
     return head | {k: v for k, v in Cluster.model_json_schema().items() if k != "title"}
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _problems_of_layout(name: ModelName, model: ModelSpec, facts: ModelFacts) -> Iterator[str]:
     if facts.is_moe:
         return
@@ -236,11 +228,6 @@ def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:
         # A folder has no id; a fine-tune must not answer to the id of what it was tuned from.
         hf_id = spec.source if not is_folder(spec.source) else (name if spec.like else hf_id)
     return replace(facts, name=name, hf_id=hf_id, context=spec.context or facts.context)
-
-
-def is_folder(source: str) -> bool:
-    """Whether a model's source is a local folder and not an id of the hub."""
-    return source.startswith((".", "/", "~"))
 
 
 def _with_paths(cluster: Cluster, base: Path) -> Cluster:

@@ -6,12 +6,12 @@ decision. Acting: `hub`, `modelscope`, `sealed` (ask an origin for its listing),
 `download`, `lock`, `pull`. Which pool needs which weights is not decided here.
 """
 
+from deploy.source import Scheme, Source, parse
 from deploy.weights.check import Verified, listed, seal, verify
 from deploy.weights.files import MANIFEST
 from deploy.weights.manifest import Manifest
 from deploy.weights.pull import Pulled, Told, pull
 from deploy.weights.settings import Settings
-from deploy.weights.source import Scheme, Source, parse
 
 __all__ = [
     "MANIFEST",

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import msgspec
 
 from deploy.failure import Exit, Failure
+from deploy.source import COMMIT, Source
 from deploy.weights.files import Digest, Listing, RemoteFile, taken
 from deploy.weights.settings import Settings
-from deploy.weights.source import COMMIT, Source
 from deploy.weights.web import Origin, Web
 
 MAX_LISTING_BYTES: Final = 16 * 1024 * 1024

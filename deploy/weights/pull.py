@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.failure import Exit, Failure
+from deploy.source import Scheme, Source
 from deploy.weights import check, hub, manifest, modelscope, sealed
 from deploy.weights.download import Downloader, Tally
 from deploy.weights.files import MANIFEST, Listing
@@ -16,7 +17,6 @@ from deploy.weights.lock import only_one
 from deploy.weights.manifest import Manifest
 from deploy.weights.part import PARTS
 from deploy.weights.settings import Settings
-from deploy.weights.source import Scheme, Source
 from deploy.weights.web import Web, open_session
 
 _ROOMS: Final = {

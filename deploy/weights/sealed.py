@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from deploy.failure import Exit, Failure
+from deploy.source import Scheme, Source
 from deploy.weights import manifest
 from deploy.weights.files import MANIFEST, Digest, Listing, RemoteFile
 from deploy.weights.settings import Bucket, Settings
 from deploy.weights.signing import signed
-from deploy.weights.source import Scheme, Source
 from deploy.weights.web import Origin, Web
 
 _ABSENT = (

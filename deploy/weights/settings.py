@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from deploy.config import is_loopback
+from deploy.addresses import is_loopback
 from deploy.failure import Exit, Failure
 
 HUB: Final = "https://huggingface.co"

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.addresses import is_loopback
 from deploy.config import (
     POCKET,
     Cluster,
@@ -15,7 +16,6 @@ from deploy.config import (
     Environment,
     NetworkSpec,
     environment,
-    is_loopback,
     load,
     schema,
 )
@@ -99,7 +99,7 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
         pytest.param(
             GOOD + "longstAnswer: 1h\n",
             "b.yaml:3: longstAnswer: unknown key; did you mean longestAnswer? "
-            "allowed: models, router, gateway, slo, longestAnswer, gpus",
+            "allowed: models, weights, router, gateway, slo, longestAnswer, gpus",
             id="unknown key",
         ),
         pytest.param(

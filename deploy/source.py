@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from deploy.config import is_folder, is_loopback
+from deploy.addresses import is_loopback
 from deploy.failure import Exit, Failure
 
 
@@ -41,6 +41,11 @@ _ALLOWED: Final = (
 )
 
 
+def is_folder(source: str) -> bool:
+    """Whether a model's source is a local folder and not an id of a hub."""
+    return source.startswith((".", "/", "~"))
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """`name` is org/name, bucket/prefix, a URL or a folder; git always has a revision."""
@@ -61,15 +66,16 @@ class Source:
         return f"{prefix}{self.name}{f'@{self.revision}' if self.revision else ''}"
 
 
-def parse(text: str, revision: str | None = None) -> Source:
-    """`revision` is one that was given apart from the text. Raises Failure."""
+def parse(text: str, revision: str | None = None, hub: Scheme = Scheme.HF) -> Source:
+    """`revision` is one that was given apart from the text, `hub` the one of a bare `org/name`.
+    Raises Failure."""
     if is_folder(text):
         _no_revision(text, revision)
         return Source(Scheme.FOLDER, str(Path(text).expanduser().absolute()))
     if text.startswith(("https://", "http://")):
         return _web(text, revision)
     head, colon, rest = text.partition("://")
-    scheme = head if colon else "hf"
+    scheme = head if colon else hub.value
     if scheme == "s3":
         return _bucket(text, rest, revision)
     if scheme not in ("hf", "ms"):
@@ -123,7 +129,7 @@ def _seal(text: str, written: str | None, revision: str | None) -> str | None:
 
 def _one_of(text: str, written: str | None, given: str | None) -> str | None:
     if written and given and written != given:
-        what = f"source: {text!r} names a revision, and --revision is {given!r}"
+        what = f"source: {text!r} names a revision, and another one is given: {given!r}"
         raise Failure(Exit.BAD_INPUT, what, "name it once")
     return given or written
 

@@ -1,7 +1,7 @@
 import pytest
 
 from deploy.failure import Exit, Failure
-from deploy.weights import Scheme, Source, parse
+from deploy.source import Scheme, Source, parse
 
 COMMIT, SEAL = "a" * 40, "c" * 64
 
@@ -39,7 +39,7 @@ def test_a_source_is_read(text, revision, found):
         ("s3://Bucket", None, "source: found"),
         ("Qwen/Qwen3-8B@../main", None, "revision: found '../main'"),
         ("Qwen/Qwen3-8B", "a..b", "revision: found 'a..b'"),
-        ("Qwen/Qwen3-8B@v1", "v2", "names a revision, and --revision is 'v2'"),
+        ("Qwen/Qwen3-8B@v1", "v2", "names a revision, and another one is given: 'v2'"),
         ("s3://models/8b", "main", "allowed here: the seal, 64 hexadecimal digits"),
         ("http://mirror/8b", None, "is not encrypted"),
         ("https://user:secret@host/8b", None, "source: found 'https://host/8b'"),

@@ -1,0 +1,65 @@
+"""The slice as a whole, and what must hold between its parts."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from serving.config.gateway import GatewaySpec
+from serving.config.models import ModelSpec
+from serving.config.section import Section, default
+from serving.config.slo import Slo
+from serving.config.units import Seconds
+from serving.config.weights import WeightsSpec
+from serving.values import Mode, ModelName
+
+
+class RouterSpec(Section):
+    """What the virtual models stand for. Defaults: the model with the fewest active parameters,
+    and the one with the most parameters."""
+
+    fast: ModelName | None = None
+    """What `fast` is, and what `auto` takes for what is easy."""
+    deep: ModelName | None = None
+    """What `deep` is, and what `auto` takes for what is hard."""
+
+
+class ServingSpec(Section):
+    """The slice as a whole; `deploy` adds its own keys beside these."""
+
+    models: Annotated[dict[ModelName, ModelSpec], Field(min_length=1)]
+    """The models that are served, by catalog name."""
+    weights: WeightsSpec = WeightsSpec()
+    """Where theirs come from, and where each node keeps them."""
+    router: RouterSpec = RouterSpec()
+    """What the virtual models stand for."""
+    gateway: GatewaySpec = GatewaySpec()
+    """Where the endpoint listens and who may use it."""
+    slo: Slo = Slo()
+    """What each mode promises."""
+    longest_answer: Seconds = default("1h")
+    """The most that one answer may take. Every timer that could cut a stream follows from it."""
+
+    @model_validator(mode="after")
+    def _router_names_models(self) -> "ServingSpec":
+        for role, name in (("fast", self.router.fast), ("deep", self.router.deep)):
+            if name is not None and name not in self.models:
+                known = ", ".join(sorted(self.models))
+                msg = f"router.{role} names {name}, which is not among models ({known})"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _longest_answer_fits(self) -> "ServingSpec":
+        for mode in Mode:
+            tokens = self.gateway.limits.output_tokens.of(mode)
+            promise = self.slo.of(mode)
+            needed = promise.ttft + tokens * promise.tpot
+            if needed > self.longest_answer:
+                most = int((self.longest_answer - promise.ttft) / promise.tpot)
+                msg = (
+                    f"gateway.limits.outputTokens.{mode} is {tokens}, and at slo.{mode}'s "
+                    f"{promise.ttft:g} s + {tokens} x {promise.tpot:g} s = {needed:g} s it does not"
+                    f" fit in longestAnswer ({self.longest_answer:g} s); allowed is at most {most}"
+                )
+                raise ValueError(msg)
+        return self
