@@ -29,6 +29,8 @@ class Proxy:
 
     host: str
     port: int
+    everywhere: bool = False
+    """Whether each node has one, by which KubeRay knows it for good, or the head alone."""
 
 
 def route_prefix(pool: Pool) -> str:
@@ -45,7 +47,7 @@ def serve_config(
 ) -> dict[str, Any]:
     """JSON-ready. A pool whose first replica could not start `start_attempts` times has failed."""
     return {
-        "proxy_location": "HeadOnly",
+        "proxy_location": "EveryNode" if proxy.everywhere else "HeadOnly",
         "http_options": {"host": proxy.host, "port": proxy.port},
         # A line for each request would cost more than the request's way through the replica.
         "logging_config": {"enable_access_log": False},

@@ -53,6 +53,18 @@ def test_every_listener_is_where_the_proxy_is() -> None:
     assert found["http_options"] == {"host": "127.0.0.1", "port": 8123}
 
 
+@pytest.mark.parametrize(
+    ("everywhere", "place"),
+    [
+        pytest.param(False, "HeadOnly", id="a laptop"),
+        pytest.param(True, "EveryNode", id="KubeRay"),
+    ],
+)
+def test_a_node_has_a_proxy_where_something_looks_for_it(everywhere: bool, place: str) -> None:
+    found = config(pool(), proxy=Proxy("0.0.0.0", 8000, everywhere=everywhere))
+    assert found["proxy_location"] == place
+
+
 def test_a_leaving_replica_may_finish_the_longest_answer() -> None:
     assert deployment(config(pool()))["graceful_shutdown_timeout_s"] == 1800.0
 
