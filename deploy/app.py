@@ -5,7 +5,8 @@ Reads no file and no environment; what it needs is given to it.
 
 import gc
 import socket
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Final
 
@@ -60,11 +61,21 @@ def build(
     fixed = {name: spec.targets for name, spec in cluster.models.items() if spec.targets}
     on_ray = cluster.models.keys() - fixed.keys()
     sources: list[TargetSource] = []
-    if on_ray:
-        sources.append(RaySource(on_ray, ray_url, ray_token, pool_token))
+    for url, names in _by_ray_cluster(ray_url, on_ray, cluster).items():
+        sources.append(RaySource(names, url, ray_token, pool_token))
     if fixed:
         sources.append(FixedSource(fixed, target_tokens))
     return Gateway(service, sources, every=cluster.gateway.targets_every)
+
+
+def _by_ray_cluster(
+    ray_url: str, names: Iterable[ModelName], cluster: Cluster
+) -> dict[str, list[ModelName]]:
+    """The pools of each Ray cluster: `{gpus}` in the URL is the group that a pool stands on."""
+    found: dict[str, list[ModelName]] = defaultdict(list)
+    for name in names:
+        found[ray_url.replace("{gpus}", cluster.models[name].on)].append(name)
+    return found
 
 
 def run(gateway: Gateway, *, host: str, port: int, longest_answer: float) -> None:

@@ -152,7 +152,8 @@ class Environment:
     pool_token: str | None = field(default=None, repr=False)
     """BIFOCAL_POOL_TOKEN: opens the doors of the replicas."""
     ray_url: str = "http://127.0.0.1:8265"
-    """BIFOCAL_RAY_URL: Ray's dashboard, which knows where the replicas are."""
+    """BIFOCAL_RAY_URL: Ray's dashboard, which knows where the replicas are; where each entry of
+    `gpus` is a Ray cluster of its own, `{gpus}` in it is the entry's name."""
     ray_token: str | None = field(default=None, repr=False)
     """BIFOCAL_RAY_TOKEN: for a Ray cluster that asks for one."""
     url: str | None = None

@@ -16,7 +16,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deploy.app import OpenEndpoint, check_exposure
+from deploy.app import OpenEndpoint, build, check_exposure
+from deploy.config import Cluster
+from ops.metrics import PrometheusObserver
+from serving.keys import NoKeys
 from tests.serving.gateway import peers
 from tests.serving.gateway.peers import Peer, serving
 
@@ -44,6 +47,36 @@ def test_an_endpoint_listens_on_loopback_or_has_keys(host: str, has_keys: bool) 
 def test_an_endpoint_without_keys_does_not_listen_beyond_loopback(host: str) -> None:
     with pytest.raises(OpenEndpoint, match=r"gateway\.keys"):
         check_exposure(host, has_keys=False)
+
+
+@pytest.mark.parametrize(
+    ("ray_url", "asked"),
+    [
+        pytest.param("http://ray:8265", {"http://ray:8265"}, id="one cluster for all groups"),
+        pytest.param(
+            "http://ray-{gpus}:8265", {"http://ray-a:8265", "http://ray-b:8265"}, id="one for each"
+        ),
+    ],
+)
+def test_each_group_of_gpus_may_be_a_ray_cluster_of_its_own(ray_url: str, asked: set[str]) -> None:
+    cluster = Cluster.model_validate(
+        {
+            "gpus": {"a": {"kind": "cpu"}, "b": {"kind": "cpu"}},
+            "models": {"pocket-dense": {"on": "a"}, "pocket-moe": {"on": "b"}},
+        }
+    )
+    made = build(
+        cluster,
+        ray_url=ray_url,
+        ray_token=None,
+        pool_token=None,
+        target_tokens={},
+        keys=NoKeys(),
+        observer=PrometheusObserver(),
+    )
+    assert {source._url.removesuffix("/api/serve/applications/") for source in made._sources} == (
+        asked
+    )
 
 
 def gateway(*options: str) -> subprocess.Popen[bytes]:
