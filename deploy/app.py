@@ -15,6 +15,7 @@ import uvicorn
 from deploy.addresses import is_loopback
 from deploy.config import Cluster
 from deploy.corked import CorkedProtocol
+from serving.config import Replicas
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource
 from serving.keys import KeyStore
@@ -62,10 +63,18 @@ def build(
     on_ray = cluster.models.keys() - fixed.keys()
     sources: list[TargetSource] = []
     for url, names in _by_ray_cluster(ray_url, on_ray, cluster).items():
-        sources.append(RaySource(names, url, ray_token, pool_token))
+        sources.append(RaySource(names, url, ray_token, pool_token, _may_sleep(cluster)))
     if fixed:
         sources.append(FixedSource(fixed, target_tokens))
     return Gateway(service, sources, every=cluster.gateway.targets_every)
+
+
+def _may_sleep(cluster: Cluster) -> frozenset[ModelName]:
+    """Pools that are scaled to nothing while nobody asks."""
+    bounds = {name: spec.replicas for name, spec in cluster.models.items()}
+    return frozenset(
+        name for name, each in bounds.items() if isinstance(each, Replicas) and not each.min
+    )
 
 
 def _by_ray_cluster(

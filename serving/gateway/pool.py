@@ -224,9 +224,10 @@ class Pools:
                 id: replica for (pool, id), replica in self._leaving.items() if pool == name
             }
             self._status[name] = status
-            self._replicas[name] = {
-                target.id: known.get(target.id) or _Replica(target) for target in status.targets
-            }
+            if status.complete:
+                self._replicas[name] = {
+                    target.id: known.get(target.id) or _Replica(target) for target in status.targets
+                }
             for id, replica in known.items():
                 self._leaving.pop((name, id), None)
                 if id not in self._replicas[name] and replica.attempts:

@@ -4,7 +4,7 @@ Ray's REST API knows both (`target_groups` and the applications' status); a pool
 else runs has fixed addresses. A source that cannot answer raises, and what was known stays.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -35,6 +35,9 @@ class PoolStatus:
 
     state: PoolState
     targets: tuple[Target, ...] = ()
+    complete: bool = True
+    """Whether `targets` are all that there are. While Ray builds an application anew it names none
+    of its replicas, which answer on."""
     since: float | None = None
     """When it was last deployed, in seconds since the epoch."""
     message: str = ""
@@ -79,7 +82,8 @@ def _fixed(url: str, token: str | None) -> Target:
 
 class RaySource:
     """Pools that are Serve applications, asked of the dashboard of a Ray cluster: `token` is for
-    the dashboard, `pool_token` for the replicas that it names."""
+    the dashboard, `pool_token` for the replicas that it names. Pools that `sleep` may have no
+    replica while nobody asks; Serve's own proxy is then what a request wakes them by."""
 
     def __init__(
         self,
@@ -87,8 +91,9 @@ class RaySource:
         url: str,
         token: str | None = None,
         pool_token: str | None = None,
+        sleep: Container[ModelName] = (),
     ) -> None:
-        self._pool_token = pool_token
+        self._pool_token, self._sleep = pool_token, sleep
         self._knew_some = False
         self._missing = dict.fromkeys(names, PoolStatus(PoolState.MISSING))
         self._url = f"{url.rstrip('/')}/api/serve/applications/"
@@ -108,13 +113,15 @@ class RaySource:
         if response.status != 200:
             msg = f"{self._url} answered {response.status}"
             raise SourceUnavailable(msg)
-        found = parse_applications(body, self._pool_token)
+        found = parse_applications(body, self._pool_token, self._sleep)
         if not found and self._knew_some:
             # So the dashboard answers while Serve's controller is away; of pools that were truly
             # deleted, all of them, the replicas will not answer either.
             msg = f"{self._url} knows no application any more"
             raise SourceUnavailable(msg)
-        self._knew_some = any(found[name].targets for name in self._missing if name in found)
+        self._knew_some = any(
+            found[name].targets or not found[name].complete for name in self._missing & found.keys()
+        )
         return {name: found.get(name, missing) for name, missing in self._missing.items()}
 
 
@@ -135,12 +142,22 @@ class _Application(msgspec.Struct):
     status: str = ""
     message: str = ""
     last_deployed_time_s: float | None = None
+    deployments: dict[str, Any] | None = None
+
+    @property
+    def is_built_anew(self) -> bool:
+        """Ray forgets what an application consists of until it has built it as it shall be; its
+        replicas are still those of before."""
+        return self.deployments == {} and self.status in ("DEPLOYING", "DEPLOY_FAILED")
 
 
 class _Answer(msgspec.Struct):
     applications: dict[str, _Application] = {}
     target_groups: list[Any] = []
 
+
+_PROXY: Final = "SERVE_PROXY_ACTOR"
+"""How the names of Serve's proxies begin, which Ray gives for a pool that has no replica."""
 
 _decode: Final = msgspec.json.Decoder(_Answer).decode
 
@@ -155,7 +172,7 @@ _STATES: Final = {
 
 
 def parse_applications(
-    body: bytes, pool_token: str | None = None
+    body: bytes, pool_token: str | None = None, sleep: Container[ModelName] = ()
 ) -> Mapping[ModelName, PoolStatus]:
     """The schema is Ray's alpha, so only what is needed is read, and a group that cannot be read
     is passed over."""
@@ -164,11 +181,12 @@ def parse_applications(
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"Ray's answer cannot be read: {error}"
         raise SourceUnavailable(msg) from error
-    targets = _targets_by_app(answer.target_groups, pool_token)
+    targets = _targets_by_app(answer.target_groups, pool_token, sleep)
     return {
         ModelName(name): PoolStatus(
             state=_STATES.get(application.status, PoolState.UNKNOWN),
             targets=tuple(targets.get(name, ())),
+            complete=not application.is_built_anew,
             since=application.last_deployed_time_s,
             message=application.message,
         )
@@ -176,7 +194,9 @@ def parse_applications(
     }
 
 
-def _targets_by_app(groups: Sequence[Any], token: str | None) -> dict[str, list[Target]]:
+def _targets_by_app(
+    groups: Sequence[Any], token: str | None, sleep: Container[ModelName]
+) -> dict[str, list[Target]]:
     found: dict[str, list[Target]] = {}
     for raw in groups:
         try:
@@ -185,7 +205,11 @@ def _targets_by_app(groups: Sequence[Any], token: str | None) -> dict[str, list[
             continue
         if group.app_name and group.protocol.upper().endswith("HTTP"):
             targets = found.setdefault(group.app_name, [])
-            targets.extend(_target(group, at, token) for at in group.targets)
+            targets.extend(
+                _target(group, at, token)
+                for at in group.targets
+                if group.app_name in sleep or not at.name.startswith(_PROXY)
+            )
     return found
 
 

@@ -81,6 +81,17 @@ def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> Non
     assert [r.target for r in pools.snapshot(NAME).replicas] == [B]
 
 
+def test_replicas_are_kept_while_their_source_cannot_name_them() -> None:
+    pools = pools_with(A)
+    begin(pools, A, 100)
+    pools.update({NAME: PoolStatus(PoolState.LOADING, complete=False)}, now=1)
+    assert of(pools, A).tokens_in_flight == 100
+    assert pools.choose(NAME, now=1) == A
+    pools.update({NAME: PoolStatus(PoolState.LOADING)}, now=2)
+    with pytest.raises(PoolLoading):
+        pools.choose(NAME, now=2)
+
+
 def test_a_request_ends_on_the_replica_it_began_on_though_it_was_lost_and_found() -> None:
     pools = pools_with(A)
     attempt = begin(pools, A, 100)

@@ -62,7 +62,7 @@ def test_the_replicas_of_a_pool_are_its_http_targets() -> None:
                     TargetId("r30001@127.0.0.1:30001"), "http://127.0.0.1:30001/pools/pocket-dense"
                 ),
             ),
-            5.0,
+            since=5.0,
         )
     }
 
@@ -95,6 +95,32 @@ def test_an_applications_status_is_the_pools_state(status: str, state: PoolState
 def test_a_group_that_cannot_be_read_spoils_none_of_the_others(odd: object) -> None:
     found = parse_applications(answer({DENSE: application()}, odd, group(DENSE, 30000)))
     assert len(found[DENSE].targets) == 1
+
+
+def test_serves_proxy_is_no_replica_though_ray_names_it_where_there_is_none() -> None:
+    proxy = group(DENSE) | {
+        "targets": [{"ip": "127.0.0.1", "port": 8100, "name": "SERVE_PROXY_ACTOR-0a1b"}]
+    }
+    body = answer({DENSE: application("DEPLOYING")}, proxy)
+    assert parse_applications(body)[DENSE].targets == ()
+    assert len(parse_applications(body, sleep={DENSE})[DENSE].targets) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "deployments", "complete"),
+    [
+        pytest.param("DEPLOYING", {}, False, id="it is being built"),
+        pytest.param("DEPLOY_FAILED", {}, False, id="it could not be built"),
+        pytest.param("DEPLOYING", {"engine": {}}, True, id="its replicas are replaced"),
+        pytest.param("RUNNING", {"engine": {}}, True, id="it runs"),
+        pytest.param("DELETING", {}, True, id="it goes"),
+    ],
+)
+def test_of_an_application_that_is_built_anew_ray_names_no_replica(
+    status: str, deployments: dict[str, Any], complete: bool
+) -> None:
+    found = parse_applications(answer({DENSE: application(status, deployments=deployments)}))
+    assert found[DENSE].complete is complete
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"applications": 5}'])
