@@ -33,6 +33,15 @@ VERBS: Final[Mapping[str, Verb]] = {
         "Show pools, replicas, gateway and ports.",
         ("bifocal status", "bifocal status --json | jq .ready"),
     ),
+    "doctor": Verb(
+        "deploy.cli.doctor:doctor",
+        "Check machines, and let the ranks of each pool try their network.",
+        (
+            "bifocal doctor",
+            "bifocal doctor --config bifocal.yaml --ray-address ray-head:6379 --limit 30",
+            "bifocal doctor --json | jq '.findings[] | select(.verdict == \"fail\")'",
+        ),
+    ),
     "chat": Verb(
         "deploy.cli.chat:chat",
         "Ask one question and see the answer as it is written.",

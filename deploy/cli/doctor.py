@@ -1,0 +1,142 @@
+"""`bifocal doctor`: whether machines and networks are fit for what the cluster file says.
+
+Exit codes: 0 fine, 1 something fails, 2 bad input.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from deploy.cli.inputs import Config, Json, cluster_of
+from deploy.config import Cluster, ConfigError, environment
+from deploy.doctor import reduction
+from deploy.doctor.examination import Here, of_cluster, of_here, of_no_cluster
+from deploy.doctor.finding import Finding, is_fine, report, text
+from deploy.doctor.job import Job, Report
+from deploy.doctor.look import look
+from deploy.doctor.machine import Needs, Port
+from deploy.doctor.probe import NoAnswer, ask
+from deploy.doctor.reduction import Asked, asked
+from deploy.failure import Exit, Failure
+from deploy.local.pools import pools_of
+from deploy.local.ports import LOOPBACK, holder, is_taken
+from deploy.local.preflight import needed_gib
+from deploy.local.state import Running, StateFolder, running_here
+from serving.pools.engine import Pool
+
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):\d{1,5}")
+
+
+def doctor(
+    config: Config = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            metavar="HOST:PORT",
+            help="The head of a Ray cluster of which this machine is a node."
+            "  [default: the one that `bifocal up` runs here]",
+        ),
+    ] = None,
+    limit: Annotated[
+        int,
+        typer.Option(
+            min=1, max=600, help="Seconds that ranks may take to start, to meet, and to sum."
+        ),
+    ] = 60,
+    as_json: Json = False,
+) -> None:
+    """Check machines, and let the ranks of each pool try their network.
+
+    Of this machine: Python, memory, shared memory, disks, the gateway's port, open files, other Ray
+    clusters. Of a Ray cluster, the one that `bifocal up` started or --ray-address: the same on
+    every node, and for each pool of more than one rank an all-reduce over ranks that stand where
+    the pool's do or would. A rank that does not come is named, with its node. BIFOCAL_RAY_TOKEN is
+    for a cluster that asks for one.
+    """
+    cluster = cluster_of(config)
+    pools = pools_of(cluster)
+    running = running_here(os.environ)
+    address = _checked(ray_address) or _own_cluster(running)
+    here = _here(cluster, pools, running, address)
+    ranked = [asked(pool, limit) for pool in pools if pool.layout.ranks > 1]
+    findings = list(of_here(here))
+    reductions: list[dict[str, Any]] = []
+    if address is None:
+        findings += of_no_cluster(ranked, None)
+    else:
+        ray_env = _environment(named=ray_address is not None)
+        found, told = _examined(address, ranked, here, ray_env)
+        findings += found
+        reductions = [reduction.as_json(each) for each in told.reduced] if told else []
+    shown = report(findings) | {"all_reduce": reductions}
+    typer.echo(json.dumps(shown, indent=2) if as_json else text(findings))
+    raise typer.Exit(Exit.OK if is_fine(findings) else Exit.FAILED)
+
+
+def _examined(
+    address: str, ranked: list[Asked], here: Here, env: Mapping[str, str]
+) -> tuple[list[Finding], Report | None]:
+    try:
+        told = ask(Job(address, tuple(ranked)), env)
+    except NoAnswer as error:
+        return list(of_no_cluster(ranked, str(error))), None
+    return list(of_cluster(told, ranked, here)), told
+
+
+def _here(
+    cluster: Cluster, pools: list[Pool], running: Running | None, address: str | None
+) -> Here:
+    """What runs already has its memory."""
+    at, port = cluster.gateway.host, cluster.gateway.port
+    taken = bool(port) and is_taken(at, port)
+    by = (holder(port) or "another process") if taken else None
+    ours = running is not None and running.url.endswith(f":{port}")
+    needs = Needs(
+        None if address else needed_gib(pools),
+        max((_ranks_on_a_node(pool) for pool in pools), default=1),
+        address,
+    )
+    return Here(look(), needs, Port(at, port, by, ours=ours))
+
+
+def _ranks_on_a_node(pool: Pool) -> int:
+    per_node = pool.hardware.per_node
+    return pool.layout.ranks if per_node is None else min(pool.layout.ranks, per_node)
+
+
+def _checked(ray_address: str | None) -> str | None:
+    if ray_address is not None and not _ADDRESS.fullmatch(ray_address):
+        what = f"--ray-address: found {ray_address!r}; allowed: HOST:PORT, such as 10.0.0.1:6379"
+        raise Failure(Exit.BAD_INPUT, what)
+    return ray_address
+
+
+def _own_cluster(running: Running | None) -> str | None:
+    return f"{LOOPBACK}:{running.ports.gcs}" if running else None
+
+
+def _environment(*, named: bool) -> dict[str, str]:
+    """By which a Ray program enters the cluster."""
+    if named:
+        token = _given_token()
+        secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
+        return {**os.environ, **secret}
+    return {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(StateFolder.of(os.environ).ray_token_file),
+        # As our own head has it: a loopback address stays one.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+
+
+def _given_token() -> str | None:
+    try:
+        return environment(os.environ).ray_token
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
