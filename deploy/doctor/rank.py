@@ -36,6 +36,7 @@ class Place:
 
     node: str
     interface: str
+    is_down: bool
 
 
 class Member:
@@ -49,7 +50,10 @@ class Member:
 
     def place(self) -> Place:
         """Said also where nobody can be met."""
-        return Place(socket.gethostname(), _interface_in_words())
+        name = os.environ.get(INTERFACE)
+        state = psutil.net_if_stats().get(name or "")
+        is_down = state is not None and not state.isup
+        return Place(socket.gethostname(), _interface_in_words(name), is_down)
 
     def invite(self) -> tuple[str, int]:
         """Of the first rank: the address where all meet. It listens there alone."""
@@ -118,14 +122,9 @@ def _address() -> str:
     raise NoInterface(f"no {name} with an address; there are {', '.join(sorted(there))}")
 
 
-def _interface_in_words() -> str:
-    """`eth1, 10.0.0.7, down`"""
+def _interface_in_words(name: str | None) -> str:
+    """`eth1, 10.0.0.7`"""
     try:
-        address = _address()
+        return ", ".join(part for part in (name, _address()) if part)
     except NoInterface as error:
         return str(error)
-    name = os.environ.get(INTERFACE)
-    if name is None:
-        return address
-    state = psutil.net_if_stats().get(name)
-    return f"{name}, {address}{'' if state and state.isup else ', down'}"

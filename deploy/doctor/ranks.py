@@ -143,8 +143,10 @@ def _rank(
     stage = Stage.PLACED
     if number in met and met[number] is None:
         stage = Stage.SUMMED if isinstance(summed.get(number), list) else Stage.MET
-    interface = place.interface if isinstance(place, Place) else ""
-    return Rank(number, node, stage, interface, _in_words(error) if error else None)
+    interface, is_down = "", False
+    if isinstance(place, Place):
+        interface, is_down = place.interface, place.is_down
+    return Rank(number, node, stage, interface, is_down, _in_words(error) if error else None)
 
 
 def _slowest(summed: Mapping[int, Any], ranks: int) -> tuple[Timing, ...]:

@@ -61,7 +61,9 @@ class Rank:
     """Empty where it never said so, and Ray does not know it either."""
     stage: Stage
     interface: str = ""
-    """`eth1, 10.0.0.7`, and whether it is down."""
+    """`eth1, 10.0.0.7`, by which it is to meet the others."""
+    is_down: bool = False
+    """Of the interface: no cable, or switched off."""
     error: str | None = None
     """Its own last word."""
 
@@ -155,15 +157,14 @@ def _no_room(asked: Asked, has: str) -> Finding:
 
 
 def _late(asked: Asked, ranks: tuple[Rank, ...], late: list[Rank]) -> Finding:
+    """All are to come to the first rank, so without it nobody else is to blame; and where a link is
+    down, whoever is at its other end is not either."""
     first = ranks[0]
-    if first in late:
-        where = f"to {_place(first)}, where they meet"
-        late = [first]
-    else:
-        where = f"at rank 0 on {first.node} ({first.interface})"
-    who = "; ".join(f"{_place(rank)}{_said(rank)}" for rank in late)
-    seen = f"{asked.pool}: did not come {where} within {asked.limit_s:g} s: {who}"
-    return Finding(CHECK, Verdict.FAIL, seen, _look_at(asked, late))
+    to_blame = [rank for rank in ranks if rank.is_down] or ([first] if first in late else late)
+    who = "; ".join(f"{_place(rank)}{_said(rank)}" for rank in to_blame)
+    seen = f"{asked.pool}: {len(late)} of {asked.ranks} ranks did not meet rank 0 on {first.node} "
+    seen += f"within {asked.limit_s:g} s, for: {who}"
+    return Finding(CHECK, Verdict.FAIL, seen, _look_at(asked, to_blame))
 
 
 def _broken(asked: Asked, failed: list[Rank]) -> Finding:
@@ -184,8 +185,8 @@ def _place(rank: Rank) -> str:
 
 
 def _said(rank: Rank) -> str:
-    parts = [part for part in (rank.interface, rank.error) if part]
-    return f" ({': '.join(parts)})" if parts else ""
+    parts = [part for part in (rank.interface, "down" if rank.is_down else "", rank.error) if part]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _timing(timing: Timing) -> str:

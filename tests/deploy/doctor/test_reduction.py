@@ -1,5 +1,6 @@
 """What is asked of a pool's ranks, and what their answers mean."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -93,25 +94,39 @@ def test_what_was_summed_is_told_with_times() -> None:
     )
 
 
+FIRST = Rank(0, "node-1", Stage.MET, "eth1, 10.0.0.1")
+CUT = Rank(1, "node-2", Stage.PLACED, "eth1, 10.0.0.2", error="timed out")
+
+
 def test_a_rank_that_is_cut_off_is_named_with_its_node_and_what_to_look_at() -> None:
-    first = Rank(0, "node-1", Stage.MET, "eth1, 10.0.0.1")
-    cut = Rank(1, "node-2", Stage.PLACED, "eth1, 10.0.0.2, down", "timed out")
-    told = found(TWO_STAGES, reduced(first, cut))
+    told = found(TWO_STAGES, reduced(FIRST, CUT))
     assert told.verdict is Verdict.FAIL
     assert told.seen == (
-        "pocket-moe: did not come at rank 0 on node-1 (eth1, 10.0.0.1) within 30 s: "
-        "rank 1 on node-2 (eth1, 10.0.0.2, down: timed out)"
+        "pocket-moe: 1 of 2 ranks did not meet rank 0 on node-1 within 30 s, for: "
+        "rank 1 on node-2 (eth1, 10.0.0.2, timed out)"
     )
     assert told.remedy is not None
     assert "interface eth1" in told.remedy
     assert "of node-2:" in told.remedy
 
 
-def test_where_the_first_rank_is_missing_nobody_else_is_blamed() -> None:
-    ranks = (Rank(0, "node-1", Stage.PLACED, "no eth1"), Rank(1, "node-2", Stage.PLACED))
+@pytest.mark.parametrize(
+    ("ranks", "blamed"),
+    [
+        pytest.param((FIRST, replace(CUT, is_down=True)), {"node-2"}, id="its own link is down"),
+        pytest.param((replace(FIRST, is_down=True), CUT), {"node-1"}, id="the first one's is"),
+        pytest.param(
+            (replace(FIRST, stage=Stage.PLACED), CUT), {"node-1"}, id="the first one did not come"
+        ),
+        pytest.param((FIRST, CUT, replace(CUT, number=2, node="node-3")), {"node-2", "node-3"},
+                     id="the first one is alone"),
+    ],
+)  # fmt: skip
+def test_who_is_to_blame(ranks: tuple[Rank, ...], blamed: set[str]) -> None:
     told = found(TWO_STAGES, reduced(*ranks))
-    assert "rank 0 on node-1 (no eth1)" in told.seen
-    assert "rank 1" not in told.seen
+    _, _, names = told.seen.partition("for: ")
+    assert {node for node in ("node-1", "node-2", "node-3") if node in names} == blamed
+    assert {node for node in blamed if node in (told.remedy or "")} == blamed
 
 
 def test_ranks_that_met_and_did_not_sum_tell_their_last_word() -> None:
