@@ -15,9 +15,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from deploy.addresses import is_loopback
 from deploy.allowed import problems
+from deploy.failure import Failure
 from deploy.layouts import problems_of_layouts
 from deploy.reading import Document, Place, UnreadableFile, read_document
-from deploy.source import is_folder
+from deploy.source import Scheme, is_folder, parse
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, Section, ServingSpec
 from serving.routing import VIRTUAL
@@ -127,6 +128,7 @@ class Cluster(ServingSpec):
                 )
             else:
                 yield from _problems_of_layout(name, model, CATALOG[kind])
+                yield from self._problems_of_source(name, model, CATALOG[kind])
             if model.on not in self.gpus:
                 yield f"models.{name}.on: found {model.on!r}; allowed: {', '.join(self.gpus)}"
             elif model.layout.ranks > (there := self.gpus[model.on].ranks):
@@ -136,6 +138,14 @@ class Cluster(ServingSpec):
                     f"ranks for one replica; allowed: at most {there}, as gpus.{model.on} has "
                     f"{self.gpus[model.on].nodes} x {self.gpus[model.on].per_node}"
                 )
+
+    def _problems_of_source(
+        self, name: ModelName, model: ModelSpec, facts: ModelFacts
+    ) -> Iterator[str]:
+        try:
+            parse(model.source or facts.hf_id, model.revision, Scheme(self.weights.hub))
+        except Failure as error:
+            yield f"models.{name}.{error.what}{f'; {error.remedy}' if error.remedy else ''}"
 
     def _problems_of_gateway(self) -> Iterator[str]:
         if self.gateway.keys is None and not is_loopback(self.gateway.host):
@@ -226,8 +236,10 @@ def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:
     facts = CATALOG[spec.like or name]
     hf_id = facts.hf_id
     if spec.source is not None:
-        # A folder has no id; a fine-tune must not answer to the id of what it was tuned from.
-        hf_id = spec.source if not is_folder(spec.source) else (name if spec.like else hf_id)
+        # A folder or a bucket has no id; a fine-tune must not answer to that of what it was tuned
+        # from.
+        has_id = not is_folder(spec.source) and "://" not in spec.source
+        hf_id = spec.source.partition("@")[0] if has_id else (name if spec.like else hf_id)
     return replace(facts, name=name, hf_id=hf_id, context=spec.context or facts.context)
 
 
@@ -236,7 +248,11 @@ def _with_paths(cluster: Cluster, base: Path) -> Cluster:
     gateway = cluster.gateway
     if gateway.keys is not None:
         gateway = gateway.model_copy(update={"keys": _absolute(gateway.keys, base)})
-    return cluster.model_copy(update={"models": models, "gateway": gateway})
+    weights = cluster.weights
+    if weights.folder is not None:
+        weights = weights.model_copy(update={"folder": _absolute(weights.folder, base)})
+    found = {"models": models, "weights": weights, "gateway": gateway}
+    return cluster.model_copy(update=found)
 
 
 def _model_with_paths(model: ModelSpec, base: Path) -> ModelSpec:

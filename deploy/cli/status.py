@@ -84,8 +84,8 @@ def _text(report: dict[str, Any]) -> str:
     for pool in report["pools"]:
         replicas = f"{pool['ready']} of {pool['wanted']} replicas"
         lines.append(f"pool     {pool['name']}  {pool['phase']}  {replicas}")
-        if pool["why"] and pool["phase"] is not Phase.READY:
-            lines.append(f"         {pool['why']}")
+        if pool["phase"] is not Phase.READY and (said := pool["note"] or pool["why"]):
+            lines.append(f"         {said}")
         lines += [f"         {line}" for line in bars(pool["start"])]
     if not report["pools"]:
         lines.append("pools    Ray does not answer yet")

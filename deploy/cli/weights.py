@@ -16,6 +16,7 @@ from deploy.failure import Exit
 from deploy.weights import Pulled, Settings, Told, listed, parse, seal, verify
 from deploy.weights import pull as pull_weights
 from deploy.weights.disk import gib
+from deploy.weights.pace import Pace
 
 app = typer.Typer(
     help="Bring a model's weights to this machine, check them, list them.",
@@ -137,20 +138,16 @@ class Progress:
     """One line that moves on a terminal, a line now and then in a log."""
 
     def __init__(self) -> None:
-        self._began: tuple[float, int] | None = None
+        self._pace: Pace | None = None
         self._next = 0.0
 
     def show(self, done: int, total: int) -> None:
         now = time.monotonic()
-        began_at, began_with = self._began = self._began or (now, done)
+        self._pace = Pace.since(self._pace, now, done)
         if now < self._next and done < total:
             return
         moves = sys.stderr.isatty()
         self._next = now + (_REDRAW_EVERY_S if moves else _LINE_EVERY_S)
-        rate = (done - began_with) / max(now - began_at, 0.001)
-        left = f", {(total - done) / rate / 60:.0f} min left" if rate and done < total else ""
-        share = f"{done / total:.0%}" if total else "100%"
-        speed = f", {gib(int(rate))}/s" if rate else ""
-        line = f"{share:>4} of {gib(total)}{speed}{left}"
+        line = self._pace.words(now, done, total)
         end = "\n" if done >= total or not moves else ""
         print(f"\r\x1b[K{line}" if moves else line, end=end, file=sys.stderr, flush=True)

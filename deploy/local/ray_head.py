@@ -11,7 +11,7 @@ from typing import Any, Final
 from deploy.local import head
 from deploy.local.processes import ProcessId, end, spawn
 from deploy.local.rest import RayRest
-from serving.pools.start import Mark, marks
+from serving.pools import start
 
 GRACE_S: Final = 4.0
 """Enough for the engines, which Ray tells first; Ray's own processes often take longer than anyone
@@ -62,10 +62,10 @@ class RayHead:
         remove(self.temp_dir)
 
 
-def said(logs: Path, replica: Mapping[str, Any]) -> list[Mark]:
+def said(logs: Path, replica: Mapping[str, Any]) -> start.Said:
     """By a replica of its start. Ray names a process's log by its id."""
     files = logs.glob(f"worker-*-{replica.get('pid')}.err")
-    return [mark for file in files for mark in marks(_beginning(file))]
+    return start.said("".join(map(_beginning, files)))
 
 
 def _beginning(log: Path) -> str:

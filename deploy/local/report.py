@@ -6,11 +6,14 @@ from typing import Final, Protocol
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from deploy.local.phases import Phase, PoolStatus
 
 _COLOURS: Final = {Phase.READY: "green", Phase.FAILED: "red"}
+NOTE_EVERY_S: Final = 10.0
+"""A line in a log about what takes long."""
 
 Clock = Callable[[], float]
 
@@ -33,12 +36,23 @@ class _Since:
         self._clock = clock
         self._began = clock()
         self._changed: dict[str, tuple[Phase, float]] = {}
+        self._noted: dict[str, tuple[PoolStatus, float]] = {}
 
     def is_new(self, status: PoolStatus) -> bool:
         known = self._changed.get(status.name)
         if known is not None and known[0] is status.phase:
             return False
         self._changed[status.name] = (status.phase, self._clock())
+        return True
+
+    def is_due(self, status: PoolStatus) -> bool:
+        """Whether its note is to be told: a new one, now and then; that it is held, at once."""
+        told, at = self._noted.get(status.name, (None, 0.0))
+        if status.note is None or (told and told.note == status.note):
+            return False
+        if told and told.held == status.held and self._clock() - at < NOTE_EVERY_S:
+            return False
+        self._noted[status.name] = (status, self._clock())
         return True
 
     def seconds(self, status: PoolStatus) -> float:
@@ -63,8 +77,10 @@ class PlainReport:
 
     def pools(self, statuses: Sequence[PoolStatus]) -> None:
         for status in statuses:
-            if self._since.is_new(status):
-                self._write(f"{self._since.total:6.1f} s  {status.name}: {status.phase}")
+            new, due = self._since.is_new(status), self._since.is_due(status)
+            if new or due:
+                note = f": {status.note}" if due else ""
+                self._write(f"{self._since.total:6.1f} s  {status.name}: {status.phase}{note}")
 
     def close(self) -> None:
         return
@@ -99,7 +115,12 @@ class LiveReport:
         for status in statuses:
             colour = _COLOURS.get(status.phase, "yellow")
             seconds = f"{self._since.seconds(status):.0f} s"
-            table.add_row(f"  {status.name}", f"[{colour}]{status.phase}[/]", seconds)
+            table.add_row(
+                f"  {status.name}",
+                f"[{colour}]{status.phase}[/]",
+                seconds,
+                escape(status.note or ""),
+            )
         return table
 
 

@@ -18,8 +18,8 @@ from deploy.config import Cluster
 from deploy.local import head, preflight
 from deploy.local.gateway import Gateway, answers, command
 from deploy.local.listeners import Listener, listeners
-from deploy.local.phases import Phase, PoolStatus, statuses
-from deploy.local.pools import pools_of
+from deploy.local.phases import PoolStatus, statuses
+from deploy.local.pools import BUILDER, pools_of
 from deploy.local.ports import LOOPBACK, free_ports, url_of
 from deploy.local.processes import ProcessId, session
 from deploy.local.ray_head import RayHead, said
@@ -85,6 +85,7 @@ class LocalService:
             longest_answer_s=self.cluster.longest_answer,
             cache=str(self._cache),
             start_attempts=1,
+            builder=BUILDER,
         )
         try:
             self.ray.rest.deploy(config)
@@ -100,14 +101,15 @@ class LocalService:
         return statuses(names, self._answer, partial(said, self.ray.logs))
 
     def failure(self, pools: list[PoolStatus]) -> str | None:
-        """Why it cannot become ready, if so. A gateway that ends while everything starts has found
-        something that will not mend itself."""
+        """Why it cannot become ready, if so: as no pool can. A gateway that ends while everything
+        starts has found something that will not mend itself."""
         if self.ray.exit_code is not None:
             return f"Ray ended:\n{_end_of(self.ray.log)}"
         if self.gateway.exit_code is not None:
             return f"the gateway ended:\n{_end_of(self._state.gateway_log)}"
-        failed = [each for each in pools if each.phase is Phase.FAILED]
-        return "\n".join(f"{each.name} failed:\n{each.why}" for each in failed) or None
+        if not pools or not all(each.trouble for each in pools):
+            return None
+        return "\n".join(f"{each.name} {each.phase}:\n{each.trouble}" for each in pools)
 
     def gateway_answers(self) -> bool:
         spec = self.cluster.gateway

@@ -13,6 +13,7 @@ from deploy.local.report import Report
 from deploy.local.rest import RayRefused
 from deploy.local.service import LocalService
 from deploy.local.state import StateFolder
+from serving.values import ModelName
 
 TICK_S: Final = 0.5
 RAY_ATTEMPTS: Final = 2
@@ -34,6 +35,8 @@ class Supervisor:
         self._report = report
         self._stop = threading.Event()
         self._began = time.monotonic()
+        self._missing: dict[ModelName, str] = {}
+        """Pools that are not served for now, and why."""
 
     def run(self) -> None:
         """Returns when it was told to stop. Raises StartFailed, preflight.NotReady. Either way
@@ -94,12 +97,13 @@ class Supervisor:
         return True
 
     def _check(self) -> bool:
-        """Shows how things are, and says whether all is ready."""
+        """Shows how things are, and says whether all is as ready as it can be now."""
         pools = self._service.statuses()
         self._report.pools(pools)
         if failure := self._service.failure(pools):
             raise StartFailed(f"{failure}\nRay's logs: {self._service.ray.logs}")
-        return all(each.phase is Phase.READY for each in pools) and self._service.gateway_answers()
+        self._missing = {each.name: each.trouble for each in pools if each.trouble}
+        return all(each.is_settled for each in pools) and self._service.gateway_answers()
 
     def _announce(self) -> None:
         self._report.close()
@@ -107,6 +111,8 @@ class Supervisor:
             why = reason(each, gateway_port=self._service.cluster.gateway.port)
             where = f"{each.host} port {each.port} ({each.process})"
             self._report.say(f"listens beyond loopback: {where}: {why or 'no known reason'}")
+        for name, why in self._missing.items():
+            self._report.say(f"{name} is not served, the others are: {why}")
         for line in self._welcome():
             self._report.say(line)
         self._state.save(self._service.as_running("ready"))
@@ -122,12 +128,20 @@ class Supervisor:
     def _watch(self) -> None:
         """Serve heals the pools and we the gateway; without Ray's head nothing lasts."""
         while not self._stop.wait(TICK_S):
+            self._tell_who_came()
             if self._service.ray.exit_code is not None:
                 raise StartFailed(self._service.failure([]) or "Ray ended")
             if self._service.gateway.restart_if_due(time.monotonic()):
                 log = self._state.gateway_log
                 self._report.say(f"the gateway had died and was started again; its log: {log}")
                 self._state.save(self._service.as_running("ready"))
+
+    def _tell_who_came(self) -> None:
+        if not self._missing:
+            return
+        for each in self._service.statuses():
+            if each.phase is Phase.READY and self._missing.pop(each.name, ""):
+                self._report.say(f"{each.name} is ready, too")
 
     def _end(self) -> None:
         self._report.close()

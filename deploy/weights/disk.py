@@ -8,6 +8,14 @@ from typing import Final
 from deploy.failure import Exit, Failure
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+ANOTHER_FOLDER: Final = "choose another folder: BIFOCAL_WEIGHTS, --to, or the file's weights.folder"
+
+
+class DiskTooSmall(Failure):
+    """With more room there, the same can be done."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(Exit.FAILED, what, remedy)
 
 
 def free_at(folder: Path) -> int:
@@ -17,11 +25,10 @@ def free_at(folder: Path) -> int:
 
 
 def require(needed: int, free: int, folder: Path) -> None:
-    """Raises Failure when `needed` bytes are more than `free`."""
+    """Raises DiskTooSmall when `needed` bytes are more than `free`."""
     if needed > free:
         what = f"the disk is too small: needs {gib(needed)}, {gib(free)} free at {folder}"
-        remedy = "make room there, or choose another folder: --to FOLDER, BIFOCAL_WEIGHTS=FOLDER"
-        raise Failure(Exit.FAILED, what, remedy)
+        raise DiskTooSmall(what, f"make room there, or {ANOTHER_FOLDER}")
 
 
 def gib(size: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final, ParamSpec, TypeVar
 import aiohttp
 
 from deploy.failure import Exit, Failure
-from deploy.weights.disk import FULL, free_at, gib, require
+from deploy.weights.disk import FULL, DiskTooSmall, free_at, gib, require
 from deploy.weights.files import RemoteFile
 from deploy.weights.manifest import Entry
 from deploy.weights.part import Part, kept, part_path
@@ -195,5 +195,5 @@ def _failure(errors: ExceptionGroup, folder: Path) -> Exception:
         return error
     if error.errno in FULL:
         what = f"the disk is full: {gib(free_at(folder))} free at {folder}"
-        return Failure(Exit.FAILED, what, "make room there and run it again: it goes on")
+        return DiskTooSmall(what, "make room there and run it again: it goes on")
     return Failure(Exit.FAILED, f"{folder} cannot be written: {error.strerror or error}")

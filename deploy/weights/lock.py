@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.failure import Exit, Failure
+from deploy.weights.disk import ANOTHER_FOLDER
 
 FILE_NAME: Final = ".bifocal-weights.lock"
 LOOKS_EVERY_S: Final = 0.5
@@ -37,8 +38,7 @@ def _opened(folder: Path) -> int:
         return os.open(folder / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         what = f"{folder} cannot be written: {error.strerror or error}"
-        remedy = "choose another folder: --to FOLDER, BIFOCAL_WEIGHTS=FOLDER"
-        raise Failure(Exit.FAILED, what, remedy) from None
+        raise Failure(Exit.FAILED, what, ANOTHER_FOLDER) from None
 
 
 def _taken(handle: int) -> bool:

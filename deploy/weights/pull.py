@@ -69,6 +69,19 @@ async def pull(
     return await _from_origin(source, settings, to, recheck, told)
 
 
+async def commit_of(source: Source, settings: Settings) -> str:
+    """That its revision stands for now; of a bucket or a web folder, its seal. Raises Failure."""
+    if source.pinned:
+        return source.pinned
+    if settings.offline:
+        found = _on_disk(source, settings, None).manifest
+        return found.commit if found else ""
+    origin_of, list_files = _ROOMS[source.scheme]
+    async with open_session(settings.idle_s) as session:
+        web = Web(session, origin_of(source, settings), settings.backoff_s, _nobody)
+        return (await list_files(web, source, settings)).commit
+
+
 async def _from_origin(
     source: Source, settings: Settings, to: Path | None, recheck: bool, told: Told
 ) -> Pulled:

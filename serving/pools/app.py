@@ -18,9 +18,10 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from serving.pools import forkserver
+from serving.pools import fetching, forkserver
 from serving.pools.serve_config import DEPLOYMENT
 from serving.pools.start import Step, mark
+from serving.pools.weights import Fetcher, NoWeights, Wanted
 
 IMPORT_ATTEMPTS: Final = 5
 
@@ -32,6 +33,9 @@ class PoolArgs(BaseModel):
 
     name: str
     source: str
+    """A folder, unless there is something to fetch."""
+    weights: Wanted | None = None
+    """To be fetched before the engine starts."""
     cpu: bool
     accelerator: str | None
     stuck_after_s: float
@@ -42,8 +46,9 @@ class PoolArgs(BaseModel):
     """Serve's options, without those that change while it runs."""
 
 
-def build(args: PoolArgs) -> Application:
-    return serve.deployment(Replica, name=DEPLOYMENT, **args.deployment).bind(args)
+def build(args: PoolArgs, fetcher: Fetcher | None = None) -> Application:
+    """Weights that are no folder need a fetcher."""
+    return serve.deployment(Replica, name=DEPLOYMENT, **args.deployment).bind(args, fetcher)
 
 
 @serve.ingress()
@@ -51,9 +56,10 @@ class Replica:
     """One engine behind its door. Serve sends it requests once its application is built, and that
     is built once it is warm."""
 
-    def __init__(self, args: PoolArgs) -> None:
+    def __init__(self, args: PoolArgs, fetcher: Fetcher | None = None) -> None:
         mark(Step.PROCESS)
         self._args = args
+        self._fetcher = fetcher
         self._server: Any = None
 
     async def __serve_build_asgi_app__(self) -> ASGIApp:
@@ -61,12 +67,23 @@ class Replica:
         a middleware for adapters, which are not served here, before the door."""
         if self._args.cpu and forkserver.wanted(os.environ):
             forkserver.begin()
+        args = await self._with_folder()
         server = _server_module()
         mark(Step.IMPORTS)
-        self._server = await server.start(self._args)
+        self._server = await server.start(args)
         app: ASGIApp = await self._server.engine.build_asgi_app()
         mark(Step.READY)
         return app
+
+    async def _with_folder(self) -> PoolArgs:
+        if self._args.weights is None:
+            return self._args
+        if self._fetcher is None:
+            raise NoWeights(f"{self._args.source} is no folder, and nobody here fetches it")
+        others = fetching.other_nodes()
+        folder = await fetching.fetched(self._args.weights, self._fetcher, others)
+        mark(Step.FETCHED)
+        return self._args.model_copy(update={"source": folder})
 
     async def check_health(self) -> None:
         """Serve replaces a replica for which this raises."""

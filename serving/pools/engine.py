@@ -15,6 +15,7 @@ from serving.config import LayoutSpec, ModelSpec
 from serving.layout.weights import QUANTISED_BLOCK
 from serving.pools.patience import stuck_after_s
 from serving.pools.sharding import PRETEND_GPUS
+from serving.pools.weights import Wanted
 from serving.values import ModelName
 
 DOOR: Final = "serving.pools.door.Door"
@@ -24,7 +25,7 @@ _CHECKPOINT_SUFFIX: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Qwen3's quantised checkpoints are repositories of their own."""
 
-_ACCELERATORS: Final = frozenset(
+ACCELERATORS: Final = frozenset(
     {"A100", "A10G", "B200", "B300", "GB200", "GB300", "H100", "H20", "H200", "L4", "L40S", "T4"}
 )
 """The names by which Ray knows a node's GPUs."""
@@ -49,7 +50,7 @@ class Hardware:
     def of(cls, kind: str, **more: Any) -> "Hardware":
         """`kind` as the cluster file has it: `cpu`, `h100-80g`."""
         gpu = kind.split("-", maxsplit=1)[0].upper()
-        return cls(cpu=kind == "cpu", accelerator=gpu if gpu in _ACCELERATORS else None, **more)
+        return cls(cpu=kind == "cpu", accelerator=gpu if gpu in ACCELERATORS else None, **more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Pool:
     facts: ModelFacts
     hardware: Hardware
     source: str
-    """A folder, if absolute; else a Hugging Face id."""
+    """A folder, if absolute; else what is to be fetched first."""
+    weights: Wanted | None = None
+    """What is to be fetched, and how."""
 
     @property
     def is_local(self) -> bool:
@@ -148,8 +151,9 @@ def _needs_expert_parallel(pool: Pool) -> bool:
 
 
 def environment(pool: Pool, cache: str) -> dict[str, str]:
-    """Of the replica and its engine's processes. `cache` is a folder kept between runs, without
-    which every start compiles and inspects the model anew. The file's own variables come last."""
+    """Of the replica and its engine's processes, which ask no hub for anything. `cache` is a folder
+    kept between runs, without which every start compiles and inspects the model anew. The file's
+    own variables come last."""
     return {
         "VLLM_NO_USAGE_STATS": "1",
         "RAYLLM_ENABLE_REQUEST_PROMPT_LOGS": "0",
@@ -159,7 +163,7 @@ def environment(pool: Pool, cache: str) -> dict[str, str]:
         "VLLM_WORKER_SHUTDOWN_TIMEOUT_SECONDS": "1",
         "VLLM_CACHE_ROOT": f"{cache}/vllm",
         "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
-        **({"HF_HUB_OFFLINE": "1"} if pool.is_local else {}),
+        "HF_HUB_OFFLINE": "1",
         **(_cpu_environment(pool) if pool.hardware.cpu else {}),
         **pool.hardware.network,
         **pool.spec.env,

@@ -5,13 +5,14 @@ Pure. It holds no secret: Ray's REST API shows it to whoever asks.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from serving.config import Replicas
 from serving.pools.engine import Pool, arguments, environment
 
 BUILDER: Final = "serving.pools.app:build"
+"""Serves folders. Who can fetch what is none has a builder of his own."""
 DEPLOYMENT: Final = "engine"
 """The deployment's name within the application, which is named after the pool."""
 ONGOING_PER_REPLICA: Final = 32
@@ -44,6 +45,7 @@ def serve_config(
     longest_answer_s: float,
     cache: str,
     start_attempts: int = 3,
+    builder: str = BUILDER,
 ) -> dict[str, Any]:
     """JSON-ready. A pool whose first replica could not start `start_attempts` times has failed."""
     return {
@@ -53,7 +55,7 @@ def serve_config(
         "logging_config": {"enable_access_log": False},
         "applications": [
             {
-                **_application(pool, cache, _deployment(pool, start_attempts)),
+                **_application(pool, cache, builder, _deployment(pool, start_attempts)),
                 "deployments": [{"name": DEPLOYMENT, **_adjustable(pool, longest_answer_s)}],
             }
             for pool in pools
@@ -61,15 +63,18 @@ def serve_config(
     }
 
 
-def _application(pool: Pool, cache: str, deployment: dict[str, Any]) -> dict[str, Any]:
+def _application(
+    pool: Pool, cache: str, builder: str, deployment: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "name": pool.name,
         "route_prefix": route_prefix(pool),
-        "import_path": BUILDER,
+        "import_path": builder,
         "runtime_env": {"env_vars": environment(pool, cache)},
         "args": {
             "name": pool.name,
             "source": pool.source,
+            **({"weights": asdict(pool.weights)} if pool.weights else {}),
             "cpu": not pool.by_ray,
             "accelerator": pool.hardware.accelerator,
             "stuck_after_s": pool.stuck_after_s,

@@ -19,6 +19,8 @@ class Step(StrEnum):
 
     PROCESS = "process"
     """Ray places the replica and starts its process; Serve makes the instance."""
+    FETCHED = "fetching weights"
+    """Of a model whose weights are no folder: brought to each of the replica's nodes."""
     IMPORTS = "imports"
     """Of vLLM's front end and Ray's server, in the replica's own process."""
     CORE = "engine core"
@@ -39,6 +41,8 @@ class Step(StrEnum):
 
 
 ORDER: Final = tuple(Step)
+SKIPPED: Final = frozenset({Step.FETCHED})
+"""Steps that a start may do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,35 @@ class Took:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What a replica is at, in its own words."""
+
+    text: str
+    held: bool = False
+    """It does not go on until something is mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All that a replica has said of its start so far."""
+
+    marks: tuple[Mark, ...] = ()
+    noted: Noted | None = None
+    """The latest."""
+
+    def has_done(self, step: Step) -> bool:
+        return any(mark.step is step for mark in self.marks)
+
+    @property
+    def fetching(self) -> Noted | None:
+        """How far the weights are, while they come."""
+        return None if self.has_done(Step.FETCHED) else self.noted
+
+
 _LINE: Final = "bifocal start: "
 _MARK: Final = re.compile(rf"{_LINE}(\d+\.\d+) (.+)")
+_NOTE: Final = re.compile(r"bifocal (note|held): (.+)")
 _STEPS: Final = {step.value: step for step in Step}
 
 
@@ -68,6 +99,19 @@ def mark(step: Step) -> None:
     """In any process of the replica, in one write: others write to the same log."""
     sys.stderr.write(f"{_LINE}{time.time():.3f} {step}\n")
     sys.stderr.flush()
+
+
+def note(text: str, *, held: bool = False) -> None:
+    """Of what takes long. One line, whatever the text."""
+    line = "; ".join(text.split("\n"))
+    sys.stderr.write(f"bifocal {'held' if held else 'note'}: {line}\n")
+    sys.stderr.flush()
+
+
+def said(log: str) -> Said:
+    noted = _NOTE.findall(log)
+    last = Noted(noted[-1][1], noted[-1][0] == "held") if noted else None
+    return Said(tuple(marks(log)), last)
 
 
 def marks(log: str) -> list[Mark]:
@@ -88,6 +132,6 @@ def steps(said: Iterable[Mark], began: float) -> list[Took]:
             end = max(before, done[step])
             found.append(Took(untold + step, round(before - began, 3), round(end - before, 3)))
             before, untold = end, ""
-        else:
+        elif step not in SKIPPED:
             untold += f"{step}, "
     return found

@@ -103,6 +103,21 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="unknown key",
         ),
         pytest.param(
+            "gpus: {cpu: {kind: cpu}}\nmodels: {mine: {on: cpu, like: qwen3-8b, source: Qwen3}}\n",
+            "b.yaml:2: models.mine.source: found 'Qwen3'; a source is org/name, hf://",
+            id="a source that is none",
+        ),
+        pytest.param(
+            "gpus: {cpu: {kind: cpu}}\nmodels:\n  qwen3-8b:\n    on: cpu\n    revision: a..b\n",
+            "b.yaml:5: models.qwen3-8b.revision: found 'a..b'; allowed: a branch",
+            id="a revision that is none",
+        ),
+        pytest.param(
+            GOOD + "weights: {address: hub.example}\n",
+            "b.yaml:3: weights.address: found 'hub.example'; allowed: text like ^https?://",
+            id="an address that is none",
+        ),
+        pytest.param(
             GOOD + "zzz: 1\n", "b.yaml:3: zzz: unknown key; allowed: models,", id="far from any key"
         ),
         pytest.param(
@@ -237,9 +252,10 @@ def test_a_cluster_written_down_again_is_the_same(tmp_path, path):
 
 def test_file_names_are_relative_to_the_cluster_file(tmp_path):
     pool = "on: cpu, source: ./m, targets: [http://a], targetsToken: t"
-    text = GOOD.replace("on: cpu", pool) + "gateway: {keys: k/keys.yaml}\n"
+    text = GOOD.replace("on: cpu", pool) + "gateway: {keys: k/keys.yaml}\nweights: {folder: w}\n"
     cluster = loaded(tmp_path, text)
     assert cluster.gateway.keys == str(tmp_path / "k" / "keys.yaml")
+    assert cluster.weights.folder == str(tmp_path / "w")
     model = cluster.models[ModelName("pocket-dense")]
     assert (model.source, model.targets_token) == (str(tmp_path / "m"), str(tmp_path / "t"))
 
@@ -257,6 +273,7 @@ def test_a_token_without_targets_is_refused(tmp_path):
         ("qwen3-8b: {on: cpu, source: /models/8b, context: 8192}", "Qwen/Qwen3-8B", 8192),
         ("law: {on: cpu, like: qwen3-8b, source: firm/law-8b}", "firm/law-8b", 40_960),
         ("law: {on: cpu, like: qwen3-8b, source: /models/law}", "law", 40_960),
+        ("law: {on: cpu, like: qwen3-8b, source: 's3://firm/law'}", "law", 40_960),
     ],
 )
 def test_a_pool_answers_to_the_id_of_what_it_serves(tmp_path, model, hf_id, context):

@@ -7,6 +7,7 @@ import pytest
 from deploy import pocket
 from deploy.config import Cluster
 from deploy.local.pools import pools_of
+from serving.pools.weights import Wanted
 
 
 def cluster(**models: dict[str, Any]) -> Cluster:
@@ -30,13 +31,40 @@ def cluster(**models: dict[str, Any]) -> Cluster:
             {"pocket_moe": {"on": "cpu", "source": "/w/moe"}}, "/w/moe", id="folder in the file"
         ),
         pytest.param(
-            {"qwen3_8b": {"on": "big", "precision": "fp8"}}, "Qwen/Qwen3-8B-FP8", id="hub"
+            {"qwen3_8b": {"on": "big", "precision": "fp8"}},
+            "hf://Qwen/Qwen3-8B-FP8@main",
+            id="hub",
+        ),
+        pytest.param(
+            {"qwen3_8b": {"on": "big", "source": "ms://acme/8b", "revision": "v2"}},
+            "ms://acme/8b@v2",
+            id="another hub and revision",
         ),
     ],
 )
 def test_the_source_is_found(models: dict[str, Any], source: str) -> None:
     (pool,) = pools_of(cluster(**models))
     assert pool.source == source
+    assert (pool.weights is None) == source.startswith("/")
+
+
+def test_what_is_fetched_comes_from_the_files_hub_into_its_folder() -> None:
+    found = Cluster.model_validate(
+        {
+            "gpus": {"big": {"kind": "h100-80g"}},
+            "models": {"qwen3-8b": {"on": "big", "revision": "a" * 40}},
+            "weights": {"hub": "ms", "address": "https://hub.example", "folder": "/data"},
+        }
+    )
+    (pool,) = pools_of(found)
+    assert pool.weights == Wanted(
+        f"ms://Qwen/Qwen3-8B@{'a' * 40}",
+        {
+            "HF_HUB_OFFLINE": "0",
+            "BIFOCAL_WEIGHTS": "/data",
+            "MODELSCOPE_DOMAIN": "https://hub.example",
+        },
+    )
 
 
 def test_what_somebody_else_runs_is_not_deployed() -> None:

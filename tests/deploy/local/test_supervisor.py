@@ -43,6 +43,7 @@ class Service:
         self.refusal: RayRefused | None = None
         self.starts = 0
         self.ended = 0
+        self.others: list[PoolStatus] = []
         self._takes = takes
         self._phase = phase
 
@@ -63,12 +64,13 @@ class Service:
         return self.starts >= self._takes
 
     def statuses(self) -> list[PoolStatus]:
-        return [PoolStatus(ModelName("pocket-moe"), self._phase, why="no such folder")]
+        one = PoolStatus(ModelName("pocket-moe"), self._phase, why="no such folder")
+        return [one, *self.others]
 
     def failure(self, pools: list[PoolStatus]) -> str | None:
         if self.ray.exit_code is not None:
             return "Ray ended"
-        return "pocket-moe failed" if self._phase is Phase.FAILED else None
+        return "pocket-moe failed" if all(each.trouble for each in pools) else None
 
     def gateway_answers(self) -> bool:
         return True
@@ -166,6 +168,37 @@ def test_a_pool_that_failed_ends_it_with_the_reason(tmp_path: Path, state: State
     with pytest.raises(StartFailed, match="pocket-moe failed"):
         run(service, state)
     assert service.ended == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PoolStatus(ModelName("qwen3-8b"), Phase.FAILED, why="answers 404"),
+        PoolStatus(ModelName("qwen3-8b"), Phase.FETCHING, note="answers 404", held=True),
+    ],
+    ids=["failed", "held"],
+)
+def test_a_pool_that_cannot_be_served_leaves_the_others_serving(
+    tmp_path: Path, state: StateFolder, other: PoolStatus
+) -> None:
+    service = Service(tmp_path)
+    service.others = [other]
+    lines = run(service, state, stop_at="stop it with")
+    assert "qwen3-8b is not served, the others are: answers 404" in lines
+    assert any("ready after" in line for line in lines)
+
+
+def test_a_pool_that_comes_later_is_told(tmp_path: Path, state: StateFolder) -> None:
+    service = Service(tmp_path)
+    service.others = [PoolStatus(ModelName("qwen3-8b"), Phase.FETCHING, note="full", held=True)]
+
+    def mend(now: float) -> bool:
+        service.others = [PoolStatus(ModelName("qwen3-8b"), Phase.READY)]
+        return False
+
+    service.gateway.restart_if_due = mend
+    lines = run(service, state, stop_at="is ready, too")
+    assert "qwen3-8b is ready, too" in lines
 
 
 def test_it_can_be_stopped_while_it_starts(tmp_path: Path, state: StateFolder) -> None:

@@ -32,7 +32,7 @@ def test_what_does_not_fit_is_told_with_the_numbers(tmp_path):
         require(3 * 1024**3, MIB, tmp_path)
     assert failed.value.code is Exit.FAILED
     assert f"needs 3.00 GiB, 1.0 MiB free at {tmp_path}" in failed.value.what
-    assert "--to FOLDER" in str(failed.value.remedy)
+    assert "weights.folder" in str(failed.value.remedy)
 
 
 @pytest.fixture

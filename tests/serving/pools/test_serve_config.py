@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from serving.catalog import CATALOG
 from serving.config import ModelSpec, Replicas
 from serving.pools.engine import Hardware, Pool
 from serving.pools.serve_config import DEPLOYMENT, Proxy, serve_config
+from serving.pools.weights import Wanted
 from serving.values import ModelName
 
 
@@ -46,6 +48,15 @@ def test_it_is_json_and_serve_takes_it() -> None:
     schema = pytest.importorskip("ray.serve.schema")
     text = json.dumps(config(pool(), pool("pocket-dense", "cpu")))
     assert schema.ServeDeploySchema.model_validate_json(text).applications[0].name == "qwen3-8b"
+
+
+def test_what_is_to_be_fetched_goes_with_who_can_have_it_fetched() -> None:
+    folder = pool()
+    hub = replace(folder, source="hf://a/b@main", weights=Wanted("hf://a/b@main", {"X": "1"}))
+    of_hub, of_folder = config(hub, folder, builder="some:builder")["applications"]
+    assert of_hub["args"]["weights"] == {"source": "hf://a/b@main", "env": {"X": "1"}}
+    assert "weights" not in of_folder["args"]
+    assert of_hub["import_path"] == of_folder["import_path"] == "some:builder"
 
 
 def test_every_listener_is_where_the_proxy_is() -> None:

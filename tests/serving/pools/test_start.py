@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.pools.start import ORDER, Mark, Step, Took, mark, marks, steps
+from serving.pools.start import ORDER, Mark, Noted, Step, Took, mark, marks, note, said, steps
 
 
 def test_what_is_said_is_read_back(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +46,26 @@ def test_a_step_that_nobody_told_of_is_part_of_the_next() -> None:
     said = [Mark(Step.CORE, 12.0), Mark(Step.WEIGHTS, 15.0)]
     names = [took.step for took in steps(said, 10.0)]
     assert names == ["process, imports, engine core", "workers, weights"]
+
+
+def test_a_step_that_a_start_does_without_is_none() -> None:
+    told = [Mark(Step.PROCESS, 12.0), Mark(Step.IMPORTS, 15.0)]
+    assert [took.step for took in steps(told, 10.0)] == ["process", "imports"]
+    fetched = [*told, Mark(Step.FETCHED, 14.0)]
+    assert steps(fetched, 10.0)[1] == Took("fetching weights", 2.0, 2.0)
+
+
+def test_the_latest_note_counts_until_the_weights_are_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    note("40% of 1.00 GiB")
+    note("the hub is away\nname another", held=True)
+    log = capsys.readouterr().err
+    assert said(log).fetching == Noted("the hub is away; name another", held=True)
+    mark(Step.FETCHED)
+    there = said(log + capsys.readouterr().err)
+    assert there.fetching is None
+    assert there.has_done(Step.FETCHED)
 
 
 @given(st.lists(st.tuples(st.sampled_from(ORDER), st.floats(0, 1000)).map(lambda x: Mark(*x))))
