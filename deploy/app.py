@@ -3,18 +3,11 @@
 Reads no file and no environment; what it needs is given to it.
 """
 
-import gc
-import socket
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from types import FrameType
-from typing import Final
-
-import uvicorn
 
 from deploy.addresses import is_loopback
 from deploy.config import Cluster
-from deploy.corked import CorkedProtocol
 from serving.config import Replicas
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource
@@ -22,13 +15,6 @@ from serving.keys import KeyStore
 from serving.observer import Observer
 from serving.routing import Family
 from serving.values import ModelName
-
-BACKLOG: Final = 2048
-KEEP_ALIVE_S: Final = 75
-"""An idle client's connection is kept longer than most clients keep it, so that it is they who
-close: a server that closes first cuts requests that are on their way."""
-GC_THRESHOLDS: Final = (20_000, 50, 100)
-"""Requests leave hardly a cycle behind, so the collector need not look every 700 objects."""
 
 
 class OpenEndpoint(Exception):
@@ -87,29 +73,6 @@ def _by_ray_cluster(
     return found
 
 
-def run(gateway: Gateway, *, host: str, port: int, longest_answer: float) -> None:
-    """Serves until a signal; then takes nothing new and finishes the answers under way. A second
-    signal ends it at once."""
-    config = uvicorn.Config(
-        gateway,
-        host=host,
-        port=port,
-        loop="uvloop",
-        http=CorkedProtocol,
-        ws="none",
-        lifespan="on",
-        interface="asgi3",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(longest_answer),
-    )
-    Server(config).run()
-
-
 def check_exposure(host: str, *, has_keys: bool) -> None:
     """Raises OpenEndpoint."""
     if not has_keys and not is_loopback(host):
@@ -118,18 +81,3 @@ def check_exposure(host: str, *, has_keys: bool) -> None:
             "allowed: 127.0.0.1, or gateway.keys, a file of keys (`bifocal key new`)"
         )
         raise OpenEndpoint(msg)
-
-
-class Server(uvicorn.Server):
-    """uvicorn's; but any second signal ends it, and having ended in order is no failure."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        # What is there now stays: without it in the collector's way a request takes a fifth less.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True

@@ -61,6 +61,15 @@ class CorkedProtocol(HttpToolsProtocol):
     the request before."""
     _is_large = False
     """Whether these headers could be too large, so that it is worth while to add them up."""
+    _ends = False
+
+    def end_with_next(self) -> None:
+        """Whatever answer begins from now on is the last on this connection, and says so. What
+        has begun has told its client otherwise, and one that is idle may be asked at any moment:
+        closing either would cut a request that is on its way."""
+        self._ends = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))
@@ -91,6 +100,8 @@ class CorkedProtocol(HttpToolsProtocol):
         if self._is_large and self._headers_size() > MAX_HEADERS:
             raise _too_large()
         super().on_headers_complete()
+        if self._ends:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn calls it for what its parser raises, which may have been raised by us in it."""

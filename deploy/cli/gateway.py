@@ -6,15 +6,18 @@
 
 import logging
 import os
+import socket
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from deploy.app import OpenEndpoint, build, check_exposure, run
+from deploy.app import OpenEndpoint, build, check_exposure
 from deploy.cli.inputs import Config, cluster_of
 from deploy.config import Cluster, ConfigError, Environment, address_of, environment
 from deploy.failure import Exit, Failure
 from deploy.keys import store_of, target_tokens
+from deploy.server import READY, Inherited, run
 from ops.metrics import PrometheusObserver
 from serving.keys import KeyStore
 from serving.values import ModelName
@@ -34,6 +37,8 @@ def gateway(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Instead of the file's gateway.port.")
     ] = None,
+    listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the endpoint alone, in front of pools that run elsewhere.
 
@@ -55,7 +60,25 @@ def gateway(
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     listen_at = spec.port if port is None else port
-    run(app, host=address, port=listen_at, longest_answer=cluster.longest_answer)
+    run(
+        app,
+        host=address,
+        port=listen_at,
+        longest_answer=cluster.longest_answer,
+        inherited=_inherited(listen_fd, ready_fd),
+    )
+
+
+def _inherited(listen_fd: int | None, ready_fd: int | None) -> Inherited | None:
+    """From `bifocal up`, which holds the port and waits for a word at the other end of a pipe."""
+    if listen_fd is None or ready_fd is None:
+        return None
+    return Inherited(socket.socket(fileno=listen_fd), partial(_tell, ready_fd))
+
+
+def _tell(pipe: int) -> None:
+    with os.fdopen(pipe, "wb") as end:
+        end.write(READY)
 
 
 def _environment() -> Environment:

@@ -27,6 +27,11 @@ VERBS: Final[Mapping[str, Verb]] = {
         "Start Ray, the pools and the gateway on this machine.",
         ("bifocal up", "bifocal up --config bifocal.yaml --detach"),
     ),
+    "apply": Verb(
+        "deploy.cli.apply:apply",
+        "Change the running service to what a cluster file says.",
+        ("bifocal apply --config bifocal.yaml --dry-run", "bifocal apply --config bifocal.yaml"),
+    ),
     "down": Verb("deploy.cli.down:down", "Stop the service on this machine.", ("bifocal down",)),
     "status": Verb(
         "deploy.cli.status:status",

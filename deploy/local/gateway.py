@@ -1,6 +1,10 @@
-"""The gateway as a child process that is started again when it dies."""
+"""The gateway as a child process: started again when it dies, and followed by another that is
+configured otherwise without a moment in which nobody listens."""
 
 import http.client
+import os
+import select
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,12 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.processes import ProcessId, end, spawn
+from deploy.server import BACKLOG, MAKE_ROOM, READY
 
 GRACE_S: Final = 10.0
 FASTEST_RESTART_S: Final = 1.0
 SLOWEST_RESTART_S: Final = 30.0
 LONG_LIFE_S: Final = 60.0
 """A gateway that lived so long is started again at once."""
+READY_WITHIN_S: Final = 60.0
+"""Its imports take a second or two, and ten on a machine where engines start."""
 
 
 def command(cluster_file: Path) -> list[str]:
@@ -27,21 +34,48 @@ class Gateway:
         self._command = command
         self._env = env
         self._log = log
+        self._listener: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._leaving: list[tuple[subprocess.Popen[bytes], ProcessId]] = []
         self._started = 0.0
         self._wait_s = FASTEST_RESTART_S
         self.id: ProcessId | None = None
 
+    def listen(self, host: str, port: int) -> None:
+        """Takes the port for all gateways to come; whoever asks while there is none, waits. Raises
+        OSError."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+
     def start(self, now: float) -> None:
-        with self._log.open("ab") as log:
-            self._process = spawn(self._command, self._env, log)
-        self.id = ProcessId.of(self._process.pid)
-        self._started = now
+        """One that dies is noticed, so nobody waits for its word."""
+        with open(os.devnull, "wb") as nobody:
+            self._follow(self._spawn(self._command, nobody.fileno()), now)
+
+    def hand_over(self, command: Sequence[str], now: float) -> str | None:
+        """Starts another gateway, and once that accepts, lets the one that runs answer out. Why
+        this did not come to be, if so: all is as it was then."""
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb", buffering=0) as said:
+            with os.fdopen(writing, "wb") as told:
+                process = self._spawn(command, told.fileno())
+            is_told, _, _ = select.select([said], [], [], READY_WITHIN_S)
+            if not is_told or said.read(len(READY)) != READY:
+                return self._give_up(process, late=not is_told)
+        self._leave()
+        self._follow(process, now)
+        return None
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return None if self._process is None else self._process.poll()
+
+    @property
+    def leaving(self) -> tuple[ProcessId, ...]:
+        """Those before it that still answer."""
+        self._leaving = [(process, id) for process, id in self._leaving if process.poll() is None]
+        return tuple(id for _, id in self._leaving)
 
     def restart_if_due(self, now: float) -> bool:
         """Whether it had died and was started again."""
@@ -56,10 +90,37 @@ class Gateway:
         return True
 
     def end(self) -> None:
-        if self.id is not None:
-            end(self.id, grace_s=GRACE_S)
-        if self._process is not None:
-            self._process.wait()
+        """With all that were before it."""
+        if self._listener is not None:
+            self._listener.close()
+        for id in (*self.leaving, *([] if self.id is None else [self.id])):
+            end(id, grace_s=GRACE_S)
+        for process in (*(process for process, _ in self._leaving), self._process):
+            if process is not None:
+                process.wait()
+
+    def _spawn(self, command: Sequence[str], told: int) -> subprocess.Popen[bytes]:
+        inherits: tuple[int, ...] = ()
+        if self._listener is not None:
+            inherits = (self._listener.fileno(), told)
+            command = [*command, "--listen-fd", str(inherits[0]), "--ready-fd", str(told)]
+        with self._log.open("ab") as log:
+            return spawn(command, self._env, log, inherits)
+
+    def _follow(self, process: subprocess.Popen[bytes], now: float) -> None:
+        self._process, self.id, self._started = process, ProcessId.of(process.pid), now
+
+    def _leave(self) -> None:
+        if self._process is not None and self.id is not None and self.exit_code is None:
+            self._process.send_signal(MAKE_ROOM)
+            self._leaving.append((self._process, self.id))
+
+    def _give_up(self, process: subprocess.Popen[bytes], *, late: bool) -> str:
+        process.kill()
+        code = process.wait()
+        if late:
+            return f"the new gateway did not accept within {READY_WITHIN_S:g} s"
+        return f"the new gateway ended with {code}; {self._log} says why"
 
 
 def answers(host: str, port: int, path: str = "/health") -> bool:

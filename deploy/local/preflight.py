@@ -13,6 +13,8 @@ import psutil
 
 from deploy.local import ports
 from serving.config import Replicas
+from serving.layout import Precision
+from serving.layout.weights import bytes_of
 from serving.pools.engine import Pool, kv_cache_gib
 
 GIB: Final = 1024**3
@@ -34,6 +36,18 @@ def check(pools: Iterable[Pool], *, host: str, port: int) -> None:
         *_port_problem(host, port),
         *(problem for pool in pools for problem in _source_problem(pool)),
         *_memory_problem(needed_gib(pools), psutil.virtual_memory().available / GIB),
+    ]
+    if problems:
+        raise NotReady("\n".join(problems))
+
+
+def check_more(old: Iterable[Pool], new: Iterable[Pool]) -> None:
+    """What `new` needs beyond what runs as `old`. Raises NotReady."""
+    new = tuple(new)
+    more = needed_gib(new) - needed_gib(old)
+    problems = [
+        *(problem for pool in new for problem in _source_problem(pool)),
+        *_memory_problem(max(0.0, more), psutil.virtual_memory().available / GIB),
     ]
     if problems:
         raise NotReady("\n".join(problems))
@@ -82,8 +96,7 @@ def _replica_gib(pool: Pool) -> float:
     processes = layout.data * (ENGINE_GIB + (layout.ranks_per_engine - 1) * WORKER_GIB)
     if not pool.hardware.cpu:
         return processes
-    bytes_per_weight = 4 if pool.spec.precision == "fp32" else 2
-    weights = pool.facts.parameters * bytes_per_weight / GIB
+    weights = bytes_of(pool.facts, Precision(pool.spec.precision)) / GIB
     # A pocket model's cache is mostly empty, and what is empty takes no memory.
     cache = layout.data * kv_cache_gib(pool) if weights > 1 else 0
     return processes + weights + cache

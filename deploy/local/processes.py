@@ -55,10 +55,11 @@ class ProcessId:
 
 
 def spawn(
-    command: Sequence[str], env: Mapping[str, str], log: IO[bytes]
+    command: Sequence[str], env: Mapping[str, str], log: IO[bytes], inherits: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """A leader of a new session, so that Ctrl-C in the terminal is the supervisor's alone; it gets
-    SIGTERM from the system if the supervisor dies without a word."""
+    SIGTERM from the system if the supervisor dies without a word. Of our open files it gets those
+    whose numbers it `inherits`."""
     return subprocess.Popen(  # noqa: S603  # our own commands
         command,
         env=dict(env),
@@ -66,6 +67,7 @@ def spawn(
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=inherits,
         preexec_fn=_die_with_parent,  # noqa: PLW1509  # the supervisor has one thread
     )
 

@@ -15,7 +15,7 @@ def clean(state: StateFolder) -> bool:
     if running is None:
         return False
     had_processes = False
-    for leader in (running.gateway, running.head):
+    for leader in (*running.leaving, running.gateway, running.head):
         if leader is not None and session(leader):
             had_processes = True
             end(leader, grace_s=GRACE_S)

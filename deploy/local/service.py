@@ -16,17 +16,17 @@ import yaml
 
 from deploy.config import Cluster
 from deploy.local import head, preflight
+from deploy.local.applications import text_of
 from deploy.local.gateway import Gateway, answers, command
 from deploy.local.listeners import Listener, listeners
 from deploy.local.phases import PoolStatus, statuses
-from deploy.local.pools import BUILDER, pools_of
+from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, free_ports, url_of
 from deploy.local.processes import ProcessId, session
 from deploy.local.ray_head import RayHead, said
 from deploy.local.rest import RayAway
 from deploy.local.state import Progress, Running, StateFolder
 from serving.pools.engine import Pool
-from serving.pools.serve_config import Proxy, serve_config
 
 EVERYWHERE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104  # read, not bound
 LOG_LINES_SHOWN: Final = 15
@@ -43,6 +43,9 @@ class LocalService:
         self._answer: Mapping[str, Any] = {}
         pool_token = state.new_secret(state.pool_token_file)
         ray_token = state.new_secret(state.ray_token_file)
+        self._cpus = _ray_cpus(self.pools)
+        self._handovers = 0
+        self._handover_failed: str | None = None
         self.ray = RayHead(head.Ports.choose(), ray_token=ray_token)
         self._ray_env = head.environment(
             env, pool_token=pool_token, ray_token_file=state.ray_token_file
@@ -66,29 +69,31 @@ class LocalService:
         preflight.check(self.pools, host=spec.host, port=spec.port)
 
     def start(self, now: float) -> None:
-        text = yaml.safe_dump(
-            self.cluster.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        )
-        self._state.write(self._state.cluster_file, text)
-        self.ray.start(self._ray_env, cpus=_ray_cpus(self.pools))
+        """Raises preflight.NotReady where somebody took the port since `check`."""
+        spec = self.cluster.gateway
+        try:
+            self.gateway.listen(spec.host, spec.port)
+        except OSError as error:
+            msg = f"port {spec.port} on {spec.host} cannot be listened at: {error}"
+            raise preflight.NotReady(msg) from None
+        self._state.write(self._state.cluster_file, as_file(self.cluster))
+        self.ray.start(self._ray_env, cpus=self._cpus)
         self.gateway.start(now)
 
     def restart_ray(self) -> None:
         self.ray.end()
-        self.ray.start(self._ray_env, cpus=_ray_cpus(self.pools))
+        self.ray.start(self._ray_env, cpus=self._cpus)
 
     def deploy(self) -> bool:
         """Whether Ray is there and has taken the pools."""
-        config = serve_config(
+        text = text_of(
             self.pools,
-            proxy=Proxy(LOOPBACK, self.ray.ports.proxy),
+            proxy_port=self.ray.ports.proxy,
             longest_answer_s=self.cluster.longest_answer,
             cache=str(self._cache),
-            start_attempts=1,
-            builder=BUILDER,
         )
         try:
-            self.ray.rest.deploy(config)
+            self.ray.rest.deploy(text)
         except RayAway:
             return False
         return True
@@ -110,6 +115,16 @@ class LocalService:
         if not pools or not all(each.trouble for each in pools):
             return None
         return "\n".join(f"{each.name} {each.phase}:\n{each.trouble}" for each in pools)
+
+    def hand_over(self, now: float) -> str | None:
+        """Another gateway, of the cluster file that is being applied, takes over; why not, if so.
+        From then on that file is the one that is served."""
+        self._handovers += 1
+        following = command(self._state.applying_file)
+        self._handover_failed = self.gateway.hand_over(following, now)
+        if self._handover_failed is None:
+            self._state.write(self._state.cluster_file, self._state.applying_file.read_text())
+        return self._handover_failed
 
     def gateway_answers(self) -> bool:
         spec = self.cluster.gateway
@@ -136,7 +151,17 @@ class LocalService:
             head=self.ray.id,
             gateway=self.gateway.id,
             why=why,
+            leaving=self.gateway.leaving,
+            handovers=self._handovers,
+            handover_failed=self._handover_failed,
+            cpus=self._cpus,
+            cache=str(self._cache),
         )
+
+
+def as_file(cluster: Cluster) -> str:
+    """As a cluster file has it, but without what it leaves out."""
+    return yaml.safe_dump(cluster.model_dump(mode="json", by_alias=True, exclude_unset=True))
 
 
 def _with_port(cluster: Cluster) -> Cluster:

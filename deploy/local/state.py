@@ -35,6 +35,16 @@ class Running:
     gateway: ProcessId | None = None
     why: str | None = None
     """Of a failure."""
+    leaving: tuple[ProcessId, ...] = ()
+    """Gateways that were replaced and still have answers under way."""
+    handovers: int = 0
+    """How often another gateway was asked for."""
+    handover_failed: str | None = None
+    """Why the last of them did not take over."""
+    cpus: int = 0
+    """That Ray counts with, from its start to its end."""
+    cache: str = ""
+    """Where engines keep what they compile."""
 
 
 def running_here(env: Mapping[str, str]) -> Running | None:
@@ -82,6 +92,12 @@ class StateFolder:
     def cluster_file(self) -> Path:
         """The cluster file as it is served: ports chosen, sources found."""
         return self.path / "cluster.yaml"
+
+    @property
+    def applying_file(self) -> Path:
+        """The cluster file that is being applied; it is there as long as the pools may be as it
+        says, and the rest of the service as the other one does."""
+        return self.path / "applying.yaml"
 
     @property
     def pool_token_file(self) -> Path:
@@ -137,7 +153,7 @@ class StateFolder:
             return None
 
     def clear(self) -> None:
-        for file in (self._file, self.pool_token_file, self.ray_token_file):
+        for file in (self._file, self.applying_file, self.pool_token_file, self.ray_token_file):
             file.unlink(missing_ok=True)
 
     @property

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 from deploy.local.listeners import reason
@@ -20,6 +21,8 @@ RAY_ATTEMPTS: Final = 2
 RAY_LIMIT_S: Final = 240.0
 """Quiet, it takes five to ten seconds."""
 QUESTION: Final = '{"model": "auto", "messages": [{"role": "user", "content": "What is 12 + 7?"}]}'
+ANOTHER_GATEWAY: Final = signal.SIGUSR1
+"""Asks a supervisor for a gateway of the cluster file that is being applied."""
 
 
 class StartFailed(Exception):
@@ -34,6 +37,7 @@ class Supervisor:
         self._state = state
         self._report = report
         self._stop = threading.Event()
+        self._other_gateway = threading.Event()
         self._began = time.monotonic()
         self._missing: dict[ModelName, str] = {}
         """Pools that are not served for now, and why."""
@@ -131,10 +135,18 @@ class Supervisor:
             self._tell_who_came()
             if self._service.ray.exit_code is not None:
                 raise StartFailed(self._service.failure([]) or "Ray ended")
-            if self._service.gateway.restart_if_due(time.monotonic()):
+            if self._other_gateway.is_set():
+                self._other_gateway.clear()
+                self._hand_over()
+            elif self._service.gateway.restart_if_due(time.monotonic()):
                 log = self._state.gateway_log
                 self._report.say(f"the gateway had died and was started again; its log: {log}")
                 self._state.save(self._service.as_running("ready"))
+
+    def _hand_over(self) -> None:
+        failed = self._service.hand_over(time.monotonic())
+        self._report.say(failed or "another gateway has taken over; the one before answers out")
+        self._state.save(self._service.as_running("ready"))
 
     def _tell_who_came(self) -> None:
         if not self._missing:
@@ -155,10 +167,15 @@ class Supervisor:
     @contextmanager
     def _signals(self) -> Iterator[None]:
         """Ctrl-C, SIGTERM and a closed terminal ask for the same."""
-        asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = {each: signal.signal(each, lambda *_: self._stop.set()) for each in asked}
+        asked = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), self._stop)
+        asked[ANOTHER_GATEWAY] = self._other_gateway
+        before = {each: signal.signal(each, partial(_set, event)) for each, event in asked.items()}
         try:
             yield
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+
+
+def _set(event: threading.Event, *_: object) -> None:
+    event.set()

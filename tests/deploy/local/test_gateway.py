@@ -1,20 +1,110 @@
-"""The gateway's process: started again, ever later, when it does not last."""
+"""The gateway's process: started again, ever later, when it does not last; followed by another."""
 
+import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from deploy.local.gateway import Gateway, answers, command
 from deploy.local.ports import free_ports
+from tests.serving.gateway.peers import ANSWER, DONE, ROLE, Peer, delta, said, serving, streamed
 
 
 def gateway(tmp_path: Path, code: str) -> Gateway:
     return Gateway([sys.executable, "-c", code], os.environ, tmp_path / "log")
+
+
+CLUSTER = """
+gpus: {{cpu: {{kind: cpu}}}}
+models: {{pocket-dense: {{on: cpu, targets: ["{replica}"]}}}}
+gateway: {{keepAlive: {keep_alive}}}
+"""
+
+
+@asynccontextmanager
+async def running(folder: Path, replica: str) -> AsyncIterator[tuple[Gateway, str, list[str]]]:
+    """The real one; its URL; and the command of another."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("BIFOCAL_")}
+    files = [folder / "one.yaml", folder / "other.yaml"]
+    for file, keep_alive in zip(files, ("10s", "20s"), strict=True):
+        file.write_text(CLUSTER.format(replica=replica, keep_alive=keep_alive))
+    (port,) = free_ports(1)
+    found = Gateway(command(files[0]), env, folder / "log")
+    found.listen("127.0.0.1", port)
+    found.start(now=0.0)
+    try:
+        yield found, f"http://127.0.0.1:{port}", command(files[1])
+    finally:
+        await asyncio.to_thread(found.end)
+
+
+BODY = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
+
+
+async def ask_on(client: aiohttp.ClientSession, url: str, enough: asyncio.Event) -> int:
+    """Asks again as soon as it has an answer, on the same connection while that lasts."""
+    whole = 0
+    while not enough.is_set():
+        async with client.post(url, json=BODY) as response:
+            assert (await response.read()).endswith(DONE)
+            whole += 1
+    return whole
+
+
+async def test_another_takes_over_and_neither_a_request_nor_a_stream_is_lost(
+    tmp_path: Path,
+) -> None:
+    slow = streamed(ROLE + delta(content="four"), 5.0, DONE)
+    enough, peer = asyncio.Event(), Peer([slow, streamed(ANSWER)])
+    async with (
+        serving(peer) as replica,
+        running(tmp_path, replica) as (gateway, url, other),
+        aiohttp.ClientSession() as client,
+        aiohttp.ClientSession() as idle,
+    ):
+        chat, before = f"{url}/v1/chat/completions", gateway.id
+        async with client.post(chat, json=BODY) as stream:
+            async with idle.get(f"{url}/health") as answer:
+                assert "close" not in answer.headers.get("connection", "")
+            clients = [asyncio.create_task(ask_on(client, chat, enough)) for _ in range(8)]
+            assert await asyncio.to_thread(gateway.hand_over, other, 1.0) is None
+            assert gateway.leaving == (before,)
+            await asyncio.sleep(0.5)
+            async with idle.get(f"{url}/health") as answer:  # by the one that leaves
+                assert answer.headers["connection"] == "close"
+            assert (await stream.read()).endswith(DONE)
+        enough.set()
+        assert sum(await asyncio.gather(*clients)) > 50
+        async with idle.get(f"{url}/health") as answer:  # by the other
+            assert "close" not in answer.headers.get("connection", "")
+        await client.close()  # an idle connection is kept as long as ever
+        for _ in range(200):
+            if all_left(gateway):
+                break
+            await asyncio.sleep(0.05)
+        assert all_left(gateway)
+
+
+def all_left(gateway: Gateway) -> bool:
+    return not gateway.leaving
+
+
+async def test_one_that_cannot_start_takes_over_from_nobody(tmp_path: Path) -> None:
+    async with serving(Peer([said()])) as replica, running(tmp_path, replica) as (gateway, url, _):
+        before = gateway.id
+        why = await asyncio.to_thread(gateway.hand_over, command(tmp_path / "nothing.yaml"), 1.0)
+        assert why is not None
+        assert "ended with 2" in why
+        assert (gateway.id, gateway.leaving) == (before, ())
+        async with aiohttp.ClientSession() as client, client.get(f"{url}/health") as answer:
+            assert answer.status == 200
 
 
 def wait(found: Gateway) -> None:

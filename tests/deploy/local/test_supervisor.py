@@ -16,7 +16,7 @@ from deploy.local.preflight import NotReady
 from deploy.local.processes import ProcessId
 from deploy.local.rest import RayRefused
 from deploy.local.state import Progress, Running, StateFolder
-from deploy.local.supervisor import StartFailed, Supervisor
+from deploy.local.supervisor import ANOTHER_GATEWAY, StartFailed, Supervisor
 from serving.values import ModelName
 
 
@@ -227,6 +227,23 @@ def test_without_its_head_it_ends(tmp_path: Path, state: StateFolder) -> None:
     with pytest.raises(StartFailed, match="Ray ended"):
         run(service, state)
     assert service.ended == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        pytest.param(None, "has taken over", id="it does"),
+        pytest.param("the new gateway ended with 2", "ended with 2", id="it fails"),
+    ],
+)
+def test_another_gateway_takes_over_when_somebody_asks_for_it(
+    tmp_path: Path, state: StateFolder, failure: str | None, told: str
+) -> None:
+    service = Service(tmp_path)
+    service.hand_over = lambda now: failure  # type: ignore[attr-defined]
+    service.gateway.restart_if_due = lambda now: signal.raise_signal(ANOTHER_GATEWAY)
+    lines = run(service, state, stop_at=told)
+    assert sum(told in line for line in lines) == 1
 
 
 def test_a_gateway_that_was_started_again_is_told(tmp_path: Path, state: StateFolder) -> None:

@@ -1,0 +1,166 @@
+"""Changes a running service: what its pools are told, what its gateway is, in an order in which
+nobody is sent where nothing answers yet, or does no more.
+
+What is to change is handed in. While the service is between two cluster files, the state folder
+holds the one that is being applied; a failure puts back what ran.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from deploy.config import Cluster
+from deploy.local.applications import text_of
+from deploy.local.changes import Changes
+from deploy.local.phases import Phase, PoolStatus, statuses
+from deploy.local.pools import pools_of
+from deploy.local.ray_head import said
+from deploy.local.report import Report
+from deploy.local.rest import RayAway, RayRefused, RayRest
+from deploy.local.service import as_file
+from deploy.local.state import Running, StateFolder
+from deploy.local.supervisor import ANOTHER_GATEWAY
+from serving.pools.engine import Pool
+
+TICK_S: Final = 0.5
+HANDOVER_WITHIN_S: Final = 90.0
+"""The supervisor waits for the new gateway for a minute."""
+
+
+class NotApplied(Exception):
+    """The service does not run as the file says. The message says why, and how it runs."""
+
+
+class Rollout:
+    """From `old`, which runs, to `new`."""
+
+    def __init__(
+        self, state: StateFolder, running: Running, old: Cluster, new: Cluster, report: Report
+    ) -> None:
+        self._state, self._running, self._report = state, running, report
+        self._old, self._new = old, new
+        self._ray = RayRest(running.ports.dashboard, state.ray_token_file.read_text())
+
+    def run(self, found: Changes) -> None:
+        """Raises NotApplied, once what ran is put back."""
+        self._state.write(self._state.applying_file, as_file(self._new))
+        try:
+            self._go(found)
+        except (NotApplied, RayRefused) as error:
+            self._report.close()
+            self._report.say(f"{error}\nputting back what ran before")
+            raise NotApplied(f"{error}\n{self._put_back(found)}") from error
+        self._report.close()
+        self._state.write(self._state.cluster_file, as_file(self._new))
+        self._state.applying_file.unlink()
+
+    def _go(self, found: Changes) -> None:
+        """Pools that are added are ready before the gateway offers them, and those that are removed
+        are gone from it before they go. Where there is no room for both, the gateway is told first:
+        who asks for one that is not ready yet is told when to come again."""
+        shall = pools_of(self._new)
+        names = {pool.name for pool in shall}
+        gone = [pool for pool in pools_of(self._old) if pool.name not in names]
+        if not found.beside and found.gateway:
+            self._hand_over()
+        if found.pools:
+            self._deploy([*shall, *gone] if found.beside else shall)
+            self._await_pools(shall)
+        if found.beside and found.gateway:
+            self._hand_over()
+        if found.beside and gone:
+            self._deploy(shall)
+
+    def _put_back(self, found: Changes) -> str:
+        """What to say of it."""
+        self._state.write(self._state.applying_file, as_file(self._old))
+        try:
+            if found.pools:
+                self._deploy(pools_of(self._old), of=self._old)
+                self._await_pools(pools_of(self._old))
+            if self._handed_over:
+                self._hand_over()
+        except (NotApplied, RayRefused) as error:
+            return f"what ran before could not be put back: {error}"
+        self._state.applying_file.unlink()
+        return "the service runs as it did before"
+
+    @property
+    def _handed_over(self) -> bool:
+        return self._now().handovers > self._running.handovers
+
+    def _deploy(self, pools: list[Pool], of: Cluster | None = None) -> None:
+        text = text_of(
+            pools,
+            proxy_port=self._running.ports.proxy,
+            longest_answer_s=(of or self._new).longest_answer,
+            cache=self._running.cache,
+        )
+        while True:
+            try:
+                self._ray.deploy(text)
+            except RayAway:
+                self._now()
+                time.sleep(TICK_S)
+            else:
+                return
+
+    def _await_pools(self, pools: list[Pool]) -> None:
+        """Shows their way, as `up` does."""
+        while True:
+            found = self._statuses(pools)
+            self._report.pools(found)
+            if trouble := [each for each in found if each.trouble]:
+                msg = "\n".join(f"{each.name} {each.phase}:\n{each.trouble}" for each in trouble)
+                raise NotApplied(msg)
+            if found and all(each.phase is Phase.READY for each in found):
+                return
+            time.sleep(TICK_S)
+
+    def _statuses(self, pools: list[Pool]) -> list[PoolStatus]:
+        """None while Ray is late to answer."""
+        self._now()
+        try:
+            answer = self._ray.applications()
+        except RayAway:
+            return []
+        logs = Path(self._running.temp_dir) / "session_latest" / "logs"
+        return statuses([pool.name for pool in pools], answer, partial(said, logs))
+
+    def _hand_over(self) -> None:
+        before = self._now().handovers
+        self._report.close()
+        self._report.say("another gateway takes over")
+        os.kill(self._running.supervisor.pid, ANOTHER_GATEWAY)
+        deadline = time.monotonic() + HANDOVER_WITHIN_S
+        while (now := self._now()).handovers == before:
+            if time.monotonic() > deadline:
+                raise NotApplied("the supervisor did not replace the gateway")
+            time.sleep(TICK_S / 5)
+        if now.handover_failed:
+            raise NotApplied(now.handover_failed)
+
+    def _now(self) -> Running:
+        """What the supervisor says of itself; raises NotApplied when it is gone."""
+        found = self._state.load()
+        if found is None or not self._state.is_locked():
+            raise NotApplied("the service has ended meanwhile")
+        return found
+
+
+@contextmanager
+def alone(state: StateFolder) -> Iterator[None]:
+    """Two at once would each put back the other's. Raises NotApplied."""
+    with (state.path / "apply.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotApplied(
+                "another `bifocal apply` is at work; try again when it is done"
+            ) from None
+        yield
