@@ -85,7 +85,6 @@ class Subject:
             command=(*COMMAND, "gateway", "--config", str(file)),
             url=f"http://{LOOPBACK}:{gateway['port']}",
             headers=headers,
-            env={"BIFOCAL_POOL_TOKEN": "mock"},
         )
 
     @contextmanager

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
@@ -131,13 +131,6 @@ class Cluster(ServingSpec):
                 yield from self._problems_of_source(name, model, CATALOG[kind])
             if model.on not in self.gpus:
                 yield f"models.{name}.on: found {model.on!r}; allowed: {', '.join(self.gpus)}"
-            elif model.layout.ranks > (there := self.gpus[model.on].ranks):
-                yield (
-                    f"models.{name}.layout: tensor {model.layout.tensor} x pipeline "
-                    f"{model.layout.pipeline} x data {model.layout.data} = {model.layout.ranks} "
-                    f"ranks for one replica; allowed: at most {there}, as gpus.{model.on} has "
-                    f"{self.gpus[model.on].nodes} x {self.gpus[model.on].per_node}"
-                )
 
     def _problems_of_source(
         self, name: ModelName, model: ModelSpec, facts: ModelFacts
@@ -153,6 +146,9 @@ class Cluster(ServingSpec):
                 f"gateway.host: found {self.gateway.host!r}, which others can reach, and there is "
                 "no gateway.keys; allowed: 127.0.0.1, or a file of keys (`bifocal key new`)"
             )
+
+
+Kind = TypeVar("Kind", bound=Cluster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +186,11 @@ def load(path: Path | None = None) -> Cluster:
 
     File names in it are relative to it, and absolute in what is returned.
     """
-    path = path or POCKET
+    return load_as(Cluster, path or POCKET)
+
+
+def load_as(kind: type[Kind], path: Path) -> Kind:
+    """A cluster file, or one that says more. Raises ConfigError."""
     try:
         document = read_document(path)
     except UnreadableFile as error:
@@ -199,9 +199,9 @@ def load(path: Path | None = None) -> Cluster:
         msg = f"{path}: not a map; it starts with `gpus:` and `models:` (see examples/)"
         raise ConfigError(msg)
     try:
-        cluster = Cluster.model_validate(document.data)
+        cluster = kind.model_validate(document.data)
     except ValidationError as error:
-        raise ConfigError(_report(error, document, path)) from None
+        raise ConfigError(_report(error, kind, document, path)) from None
     return _with_paths(cluster, path.parent.absolute())
 
 
@@ -243,7 +243,7 @@ def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:
     return replace(facts, name=name, hf_id=hf_id, context=spec.context or facts.context)
 
 
-def _with_paths(cluster: Cluster, base: Path) -> Cluster:
+def _with_paths(cluster: Kind, base: Path) -> Kind:
     models = {name: _model_with_paths(model, base) for name, model in cluster.models.items()}
     gateway = cluster.gateway
     if gateway.keys is not None:
@@ -268,10 +268,10 @@ def _absolute(name: str, base: Path) -> str:
     return str((base / Path(name).expanduser()).resolve())
 
 
-def _report(error: ValidationError, document: Document, path: Path) -> str:
+def _report(error: ValidationError, kind: type[Cluster], document: Document, path: Path) -> str:
     lines = [
         _line(place, complaint, document, path)
-        for place, text in problems(error, Cluster)
+        for place, text in problems(error, kind)
         for complaint in text.split("\n")
     ]
     if len(lines) > MAX_PROBLEMS_SHOWN:

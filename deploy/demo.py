@@ -71,7 +71,7 @@ def _service(*, keep: bool) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="bifocal-demo-") as folder:
         config = [] if is_ours else config_for(load(POCKET).gateway, Path(folder))
         code = _bifocal("up", "--detach", *config)
-    if code not in (Exit.OK, Exit.NOT_RUNNING):  # `up` says by the latter that it runs already
+    if code not in (Exit.OK, Exit.RUNNING_ALREADY):
         raise Failure(Exit.FAILED, "the service did not come up", "what it said stands above")
     running = StateFolder.of(os.environ).load()
     if running is None:

@@ -31,9 +31,9 @@ def cli_page() -> str:
         "# The command",
         _MADE,
         "Exit codes of every verb: 0 done; 1 failed, or a check found something wrong; 2 bad "
-        "input, or a request that the service refuses; 3 not running, or nothing answers there. "
-        "`up` answers 3 when it runs already, `plan` when a model does not fit. What a script "
-        "reads is on standard output, all else on standard error.",
+        "input, or a request that the service refuses; 3 the model does not fit (`plan`); 4 not "
+        "running, or nothing answers there; 5 running already (`up`). What a script reads is on "
+        "standard output, all else on standard error.",
     ]
     for name in VERBS:
         parts += _command(f"bifocal {name}", loaded(name))

@@ -1,21 +1,24 @@
 """How a verb ends when it cannot do what was asked: a code for scripts, two lines for people."""
 
 import sys
-from enum import IntEnum
+from enum import IntEnum, unique
 
 
+@unique
 class Exit(IntEnum):
-    """The exit codes of every verb."""
+    """The exit codes of every verb; each number means one thing."""
 
     OK = 0
     FAILED = 1
     """It was tried and did not work, or a check found something wrong."""
     BAD_INPUT = 2
     """A wrong argument or file, or a request that the service refuses: try it otherwise."""
-    NOT_RUNNING = 3
-    """Nothing answers there, or it is not ready: try it later."""
     INFEASIBLE = 3
     """`plan`: the question is good, and the answer is that it does not fit."""
+    NOT_RUNNING = 4
+    """Nothing answers there, or it is not ready: try it later."""
+    RUNNING_ALREADY = 5
+    """`up`: nothing is left to do."""
 
 
 class Failure(Exception):

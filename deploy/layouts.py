@@ -7,19 +7,21 @@ the file alone decides.
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, Protocol
 
 from serving.catalog import CATALOG
-from serving.config import LayoutSpec, ModelSpec
+from serving.config import UTILISATION, LayoutSpec, ModelSpec
 from serving.layout import Demand, Layout, Nodes, Plan, Precision, Sizes, plan, why_not
 from serving.layout.gpus import KINDS
+from serving.layout.placement import block_of
 from serving.values import ModelName
 
 PROVEN: Final = (
     "max_num_seqs",
     "max_num_batched_tokens",
-    "gpu_memory_utilization",
+    UTILISATION,
     "hf_overrides",
 )
 """Engine arguments that the memory proof rests on, or that the asked context needs."""
@@ -46,6 +48,10 @@ def with_layouts(models: Models, gpus: Groups) -> dict[ModelName, ModelSpec]:
     return {name: _filled(name, models, gpus) for name in models}
 
 
+def sizes_of(layout: LayoutSpec) -> Sizes:
+    return Sizes(layout.tensor, layout.pipeline, layout.data, layout.expert)
+
+
 def problems_of_layouts(models: Models, gpus: Groups) -> Iterator[str]:
     """What cannot run, with the arithmetic; models that are wrong otherwise are passed over."""
     asked: dict[str, list[ModelName]] = defaultdict(list)
@@ -55,10 +61,11 @@ def problems_of_layouts(models: Models, gpus: Groups) -> Iterator[str]:
             yield from said
             if not said:
                 asked[spec.on].append(name)
+        elif spec.on in gpus:
+            yield from _too_large(name, spec, gpus[spec.on])
     for group, names in asked.items():
-        yield from _too_many(
-            group, gpus[group], {name: _filled(name, models, gpus) for name in names}
-        )
+        filled = {name: _filled(name, models, gpus) for name in names}
+        yield from _without_room(group, gpus[group], filled)
 
 
 def _is_planned(name: ModelName, spec: ModelSpec, gpus: Groups) -> bool:
@@ -68,7 +75,14 @@ def _is_planned(name: ModelName, spec: ModelSpec, gpus: Groups) -> bool:
 
 def _demand(name: ModelName, spec: ModelSpec, group: Group) -> Demand:
     nodes = Nodes(KINDS[group.kind], group.per_node, group.nodes)
-    return Demand(CATALOG[spec.like or name], Precision(spec.precision), nodes, spec.context)
+    share = spec.engine.get(UTILISATION)
+    return Demand(
+        CATALOG[spec.like or name],
+        Precision(spec.precision),
+        nodes,
+        spec.context,
+        utilisation=None if share is None else float(share),
+    )
 
 
 @lru_cache(maxsize=32)
@@ -92,15 +106,50 @@ def _problems_of(name: ModelName, models: Models, gpus: Groups) -> Iterator[str]
         yield f"models.{name}.replicas: found {_least(spec)}; {spec.on} holds at most {most}"
 
 
-def _too_many(group: str, has: Group, filled: Models) -> Iterator[str]:
-    """More GPUs than there are, for the least number of replicas."""
-    needs = {name: _least(spec) * spec.layout.ranks for name, spec in filled.items()}
-    total = has.per_node * has.nodes
-    if sum(needs.values()) > total:
-        parts = ", ".join(
-            f"{name} {_least(spec)} x {spec.layout.ranks}" for name, spec in filled.items()
+def _too_large(name: ModelName, spec: ModelSpec, has: Group) -> Iterator[str]:
+    """Where no planner knows better."""
+    layout, there = spec.layout, has.per_node * has.nodes
+    if layout.ranks > there:
+        yield (
+            f"models.{name}.layout: tensor {layout.tensor} x pipeline {layout.pipeline} x data "
+            f"{layout.data} = {layout.ranks} ranks for one replica; allowed: at most {there}, as "
+            f"gpus.{spec.on} has {has.nodes} x {has.per_node}"
         )
-        yield f"gpus.{group}: its models need {sum(needs.values())} GPUs ({parts}); it has {total}"
+
+
+def _without_room(group: str, has: Group, filled: Models) -> Iterator[str]:
+    """Of the least number of replicas: more GPUs than there are, or than stand together. Blocks
+    that must be on one node are placed from the largest on, each where the fewest GPUs are left,
+    which finds room wherever sizes divide each other."""
+    parts = ", ".join(f"{n} {_least(spec)} x {spec.layout.ranks}" for n, spec in filled.items())
+    needs = sum(_least(spec) * spec.layout.ranks for spec in filled.values())
+    total = has.per_node * has.nodes
+    if needs > total:
+        yield f"gpus.{group}: its models need {needs} GPUs ({parts}); it has {total}"
+        return
+    free = [has.per_node] * has.nodes
+    for block, name in _blocks(has, filled):
+        roomy = [node for node, left in enumerate(free) if left >= block]
+        if not roomy:
+            yield (
+                f"gpus.{group}: its models ({parts}) do not fit on {has.nodes} nodes of "
+                f"{has.per_node} GPUs: {name} needs {block} together on one, and beside the others "
+                f"no node has more than {max(free)} left"
+            )
+            return
+        free[min(roomy, key=free.__getitem__)] -= block
+
+
+def _blocks(has: Group, filled: Models) -> list[tuple[int, ModelName]]:
+    """The GPUs that must be on one node, the largest number first, each with whose they are."""
+    nodes = Nodes(KINDS[has.kind], has.per_node, has.nodes)
+    found = [
+        (block, name)
+        for name, spec in filled.items()
+        if (block := block_of(nodes, sizes_of(spec.layout)))
+        for _ in range(_least(spec) * spec.layout.ranks // block)
+    ]
+    return sorted(found, key=lambda one: -one[0])
 
 
 def _filled(name: ModelName, models: Models, gpus: Groups) -> ModelSpec:
@@ -133,8 +182,8 @@ def _with_room(planned: Plan, spec: ModelSpec) -> list[Layout]:
 
 def _sizes(layout: LayoutSpec, demand: Demand) -> Sizes:
     """Experts that cannot be cut are spread, as the pool does it where the file does not say."""
-    sizes = Sizes(layout.tensor, layout.pipeline, layout.data, layout.expert)
-    spread = Sizes(layout.tensor, layout.pipeline, layout.data, True)
+    sizes = sizes_of(layout)
+    spread = replace(sizes, expert=True)
     return spread if demand.model.is_moe and why_not(demand, sizes) else sizes
 
 

@@ -8,7 +8,8 @@ import typer
 
 from deploy.cli.inputs import cluster_of
 from deploy.config import Cluster, schema
-from deploy.layouts import with_layouts
+from deploy.layouts import sizes_of, with_layouts
+from serving.layout.words import sizes_words
 from serving.routing import Family
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ def _summary(file: Path, cluster: Cluster) -> str:
     models = with_layouts(cluster.models, cluster.gpus)
     for name, facts in cluster.served.items():
         modes, spec = " and ".join(facts.modes.offered), models[name]
-        cut = f" ({spec.layout})" if spec.layout.ranks > 1 else ""
+        cut = f" ({sizes_words(sizes_of(spec.layout))})" if spec.layout.ranks > 1 else ""
         lines.append(f"  {name:24} {facts.context:7,} tokens, {modes}, on {spec.on}{cut}")
     keys = cluster.gateway.keys or "none, so on loopback only"
     lines += [

@@ -1,6 +1,6 @@
 """`bifocal down`: ends what `bifocal up` started, and waits until it is gone.
 
-Exit codes: 0 stopped, 1 it did not stop, 3 nothing was running.
+Exit codes: 0 stopped, 1 it did not stop, 4 nothing was running.
 """
 
 import os

@@ -1,6 +1,6 @@
 """`bifocal status`: what runs on this machine, pool by pool.
 
-Exit codes: 0 all ready, 1 not (yet), 3 nothing is running.
+Exit codes: 0 all ready, 1 not (yet), 4 nothing is running.
 """
 
 import json

@@ -1,7 +1,7 @@
 """`bifocal up`: the whole service on this machine, in this terminal or in the background.
 
-Exit codes: 0 stopped as asked (or, in the background, ready), 1 failed, 2 bad input, 3 running
-already (`Exit` calls this one NOT_RUNNING; scripts need only tell it from a failure).
+Exit codes: 0 stopped as asked (or, in the background, ready), 1 failed, 2 bad input, 5 running
+already. Pools that cannot be served leave the others serving: `bifocal status` tells.
 """
 
 import os
@@ -53,7 +53,7 @@ def _running_already(state: StateFolder) -> Failure:
     running = state.load()
     where = f"at {running.url} ({running.progress})" if running else "and is starting"
     return Failure(
-        Exit.NOT_RUNNING, f"the service runs already, {where}", "`bifocal down` stops it"
+        Exit.RUNNING_ALREADY, f"the service runs already, {where}", "`bifocal down` stops it"
     )
 
 

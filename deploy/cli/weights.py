@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.inputs import Json
-from deploy.failure import Exit
-from deploy.weights import Pulled, Settings, Told, listed, parse, seal, verify
+from deploy.failure import Exit, Failure
+from deploy.weights import MANIFEST, Listed, Pulled, Settings, Told, listed, parse, seal, verify
 from deploy.weights import pull as pull_weights
 from deploy.weights.disk import gib
 from deploy.weights.pace import Pace
@@ -104,17 +104,31 @@ def seal_folder(folder: Folder) -> None:
 
 @app.command("list", epilog="\b\nExamples:\n  bifocal weights list --json")
 def list_weights(as_json: Json = False) -> None:
-    """List the weights in this machine's store."""
+    """List the weights in this machine's store.
+
+    The exit code is 1 when a manifest cannot be read; the others are listed all the same.
+    """
     root = Settings.of(os.environ).root
-    found = sorted(listed(root))
+    found = sorted(listed(root), key=lambda each: each.folder)
     if as_json:
-        typer.echo(json.dumps([_report(Pulled(*each)) for each in found], indent=2))
-        return
-    for folder, manifest in found:
-        size = gib(manifest.size) if manifest else "not finished"
-        typer.echo(f"{size:>12}  {folder}")
-    if not found:
+        typer.echo(json.dumps([_listed(each) for each in found], indent=2))
+    elif not found:
         typer.echo(f"none in {root}")
+    else:
+        for each in found:
+            size = gib(each.manifest.size) if each.manifest else "not finished"
+            typer.echo(f"{'broken' if each.problem else size:>12}  {each.folder}")
+    problems = [each.problem for each in found if each.problem]
+    if problems:
+        raise Failure(
+            Exit.FAILED,
+            "\n".join(problems),
+            f"remove {MANIFEST} there and pull again: what is right is kept",
+        )
+
+
+def _listed(each: Listed) -> dict[str, Any]:
+    return {**_report(Pulled(each.folder, each.manifest)), "problem": each.problem}
 
 
 def _report(done: Pulled) -> dict[str, Any]:

@@ -7,7 +7,7 @@ decision. Acting: `hub`, `modelscope`, `sealed` (ask an origin for its listing),
 """
 
 from deploy.source import Scheme, Source, parse
-from deploy.weights.check import Verified, listed, seal, verify
+from deploy.weights.check import Listed, Verified, listed, seal, verify
 from deploy.weights.files import MANIFEST
 from deploy.weights.manifest import Manifest
 from deploy.weights.pull import Pulled, Told, pull
@@ -15,6 +15,7 @@ from deploy.weights.settings import Settings
 
 __all__ = [
     "MANIFEST",
+    "Listed",
     "Manifest",
     "Pulled",
     "Scheme",

@@ -30,6 +30,15 @@ class Verified:
     problems: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Without a manifest it is not finished, or there is a problem with it."""
+
+    folder: Path
+    manifest: Manifest | None
+    problem: str | None = None
+
+
 def verify(folder: Path) -> Verified:
     """Reads every byte. Raises Failure when there is no manifest to go by."""
     found = manifest.read(folder)
@@ -62,13 +71,20 @@ def seal(folder: Path) -> Manifest:
     return sealed
 
 
-def listed(root: Path) -> Iterator[tuple[Path, Manifest | None]]:
-    """Every folder under the root, finished (with its manifest) or not (without)."""
+def listed(root: Path) -> Iterator[Listed]:
+    """Every folder of weights under the root; a broken manifest hides no other."""
     for at, folders, files in os.walk(root):
         folder = Path(at)
         if _OURS & set(files):
             folders.clear()
-            yield folder, manifest.read(folder)
+            yield _looked_at(folder)
+
+
+def _looked_at(folder: Path) -> Listed:
+    try:
+        return Listed(folder, manifest.read(folder))
+    except Failure as error:
+        return Listed(folder, None, error.what)
 
 
 def unfinished(folder: Path) -> list[str]:

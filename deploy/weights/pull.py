@@ -173,7 +173,7 @@ def _local(folder: Path, *, recheck: bool) -> Pulled:
 def _on_disk(source: Source, settings: Settings, to: Path | None) -> Pulled:
     """Of several commits that a branch has stood for, the one that was brought last."""
     at = to or _folder(source, "", settings)
-    known = [(folder, found) for folder, found in check.listed(at) if found is not None]
+    known = [(each.folder, each.manifest) for each in check.listed(at) if each.manifest]
     fits = [
         folder
         for folder, found in known

@@ -38,6 +38,8 @@ OURS: Final = frozenset(
 
 COUNTS: Final = frozenset({"max_num_batched_tokens", "max_num_seqs"})
 """Engine arguments that others are computed from."""
+UTILISATION: Final = "gpu_memory_utilization"
+"""The engine argument with the share of a GPU's memory that its proof counts with."""
 
 
 class LayoutSpec(Section):
@@ -51,12 +53,6 @@ class LayoutSpec(Section):
     """Engines with attention and requests of their own, which share the experts."""
     expert: bool = False
     """Whether whole experts are spread over the GPUs, instead of each being cut."""
-
-    def __str__(self) -> str:
-        """As the field writes it: `TP 4, DP 2, EP`."""
-        sizes = (("TP", self.tensor), ("PP", self.pipeline), ("DP", self.data))
-        parts = [f"{name} {size}" for name, size in sizes if size > 1]
-        return ", ".join([*parts, *(["EP"] if self.expert else [])])
 
     @property
     def ranks_per_engine(self) -> int:
@@ -125,6 +121,10 @@ class ModelSpec(Section):
             if type(found := self.engine[key]) is not int or found < 1:
                 msg = f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"
                 raise ValueError(msg)
+        share = self.engine.get(UTILISATION, 1.0)
+        if isinstance(share, bool | str) or not 0 < share <= 1:
+            msg = f"engine.{UTILISATION}: found {share!r}; allowed: a number above 0 and up to 1"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ Parsers, doors and logging are the pools' business and not a part of a layout.
 from collections.abc import Mapping
 from typing import Any
 
-from serving.layout.memory import UTILISATION, Batch
+from serving.layout.memory import Batch, utilisation
 from serving.layout.values import Demand, Precision, Sizes
 
 
@@ -22,7 +22,7 @@ def engine_arguments(
         "max_model_len": demand.asked_context,
         "max_num_seqs": batch.max_num_seqs,
         "max_num_batched_tokens": batch.max_num_batched_tokens,
-        "gpu_memory_utilization": UTILISATION,
+        "gpu_memory_utilization": utilisation(demand),
         "dtype": "float32" if demand.precision is Precision.FP32 else "bfloat16",
         # AWQ and GPTQ are left to the checkpoint: named, they would lose vLLM's faster kernels.
         **({"quantization": "fp8"} if demand.precision is Precision.FP8 else {}),

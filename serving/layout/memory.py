@@ -100,13 +100,17 @@ def _fit_of_stage(demand: Demand, sizes: Sizes, batch: Batch, stage: int) -> Fit
         activations=activations(demand, sizes, batch),
         cuda_graphs=layers * CUDA_GRAPHS_OF_A_LAYER,
         communication=communication(sizes),
-        reserve=round(demand.nodes.kind.memory * (1 - UTILISATION)),
+        reserve=round(demand.nodes.kind.memory * (1 - utilisation(demand))),
     )
     block = BLOCK * kv_bytes_of_a_token(demand, sizes, layers)
     free = demand.nodes.kind.memory - fixed.used
     blocks = max(0, free // block)
     wanted = -(-demand.asked_context // BLOCK)
     return Fit(_with_cache(fixed, blocks * block), blocks * BLOCK, max(0, wanted * block - free))
+
+
+def utilisation(demand: Demand) -> float:
+    return UTILISATION if demand.utilisation is None else demand.utilisation
 
 
 def kv_bytes_of_a_token(demand: Demand, sizes: Sizes, layers: int) -> int:

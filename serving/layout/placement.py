@@ -1,7 +1,8 @@
 """Which rank holds what on which node, and what Ray is asked for.
 
-Tensor-parallel groups fill the nodes one after the other and never cross one. Ranks are in vLLM's
-order: data-parallel ranks outermost (each is an engine of its own), then stages, then tensor ranks.
+Blocks of GPUs fill the nodes one after the other and never cross one: an engine that fits into a
+node, else a tensor-parallel group. Ranks are in vLLM's order: data-parallel ranks outermost (each
+is an engine of its own), then stages, then tensor ranks.
 """
 
 from collections.abc import Mapping
@@ -19,8 +20,15 @@ def groups_of(nodes: Nodes, sizes: Sizes) -> int:
     return nodes.per_node // sizes.tensor * nodes.nodes
 
 
+def block_of(nodes: Nodes, sizes: Sizes) -> int:
+    """GPUs that must be on one node."""
+    engine = sizes.tensor * sizes.pipeline
+    return engine if strategy_of(nodes, sizes) == "STRICT_PACK" else sizes.tensor
+
+
 def replicas_of(nodes: Nodes, sizes: Sizes) -> int:
-    return groups_of(nodes, sizes) // (sizes.pipeline * sizes.data)
+    block = block_of(nodes, sizes)
+    return nodes.per_node // block * nodes.nodes // (sizes.gpus // block)
 
 
 def place(demand: Demand, sizes: Sizes) -> tuple[tuple[Rank, ...], ...]:
@@ -37,7 +45,8 @@ def place(demand: Demand, sizes: Sizes) -> tuple[tuple[Rank, ...], ...]:
 def _rank(demand: Demand, sizes: Sizes, group: int, tensor: int) -> Rank:
     engine, pipeline = divmod(group, sizes.pipeline)
     replica, data = divmod(engine, sizes.data)
-    node, place_on_node = divmod(group, demand.nodes.per_node // sizes.tensor)
+    groups_of_a_node = _groups_of_a_node(demand.nodes, sizes)
+    node, place_on_node = divmod(group, groups_of_a_node)
     return Rank(
         node=node,
         gpu=place_on_node * sizes.tensor + tensor,
@@ -48,6 +57,11 @@ def _rank(demand: Demand, sizes: Sizes, group: int, tensor: int) -> Rank:
         layers=layers_of_stages(demand.model.layers, sizes.pipeline)[pipeline],
         experts=_experts(demand, sizes, data * sizes.tensor + tensor),
     )
+
+
+def _groups_of_a_node(nodes: Nodes, sizes: Sizes) -> int:
+    block = block_of(nodes, sizes)
+    return nodes.per_node // block * (block // sizes.tensor)
 
 
 def _experts(demand: Demand, sizes: Sizes, rank: int) -> range:

@@ -50,6 +50,8 @@ class Demand:
     """Tokens of prompt and answer together. None: what the checkpoint says."""
     concurrency: int | None = None
     """Requests of the full context at once, over all replicas."""
+    utilisation: float | None = None
+    """Share of a GPU's memory that vLLM may use (`gpu_memory_utilization`). None: its default."""
 
     def __post_init__(self) -> None:
         _at_least_one(context=self.context, concurrency=self.concurrency)

@@ -69,6 +69,13 @@ def element_bytes(precision: Precision) -> int:
     return 4 if precision is Precision.FP32 else 2
 
 
+def bytes_of(model: ModelFacts, precision: Precision) -> int:
+    """Of the whole model on one rank."""
+    whole = parameters_of(model, Sizes(), stage=0)
+    quantised = quantised_bytes(precision, whole.linear + whole.expert)
+    return quantised + element_bytes(precision) * whole.kept
+
+
 def _linear_of_a_layer(model: ModelFacts, tensor: int) -> int:
     q = model.q_heads // tensor * model.head_dim
     kv = kv_heads_of_rank(model, tensor) * model.head_dim

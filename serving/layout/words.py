@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from serving.layout.context import furthest
-from serving.layout.memory import GIB, UTILISATION, Fit
+from serving.layout.memory import GIB, Fit, utilisation
 from serving.layout.values import Demand, Layout, Precision, Sizes
 
 SMALLEST_CONTEXT: Final = 1024
@@ -48,7 +48,7 @@ def refusal_words(demand: Demand, sizes: Sizes, fit: Fit) -> str:
         f" {demand.nodes.kind.name}: the closest is {sizes_words(sizes)}, where a GPU would hold"
         f" {_gib(weights)} of weights, {_gib(rest)} of activations, CUDA graphs and buffers, and"
         f" {_gib(fit.missing + free)} of KV cache for one request ="
-        f" {_gib(weights + rest + fit.missing + free)}, and vLLM may use {UTILISATION:g} x"
+        f" {_gib(weights + rest + fit.missing + free)}, and vLLM may use {utilisation(demand):g} x"
         f" {_gib(total)} = {_gib(total - memory.reserve)}"
     )
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from serving.catalog import ModelFacts, Modes
 from serving.config import LayoutSpec, ModelSpec
-from serving.layout.weights import QUANTISED_BLOCK
+from serving.layout import Precision
+from serving.layout.weights import QUANTISED_BLOCK, element_bytes
 from serving.pools.patience import stuck_after_s
 from serving.pools.sharding import PRETEND_GPUS
 from serving.pools.weights import Wanted
@@ -186,7 +187,7 @@ def _cpu_environment(pool: Pool) -> dict[str, str]:
 
 def kv_cache_gib(pool: Pool) -> int:
     """Memory for keys and values on a CPU: one answer of the full context, at least 1 GiB."""
-    bytes_per_element = 4 if pool.spec.precision == "fp32" else 2
+    bytes_per_element = element_bytes(Precision(pool.spec.precision))
     context = pool.spec.context or pool.facts.context
     needed = pool.facts.kv_elements_per_token * bytes_per_element * context
     return max(1, ceil(needed / 1024**3))

@@ -47,6 +47,35 @@ def test_a_pool_gets_the_engine_arguments_that_its_memory_was_proven_with():
     assert pool.spec.engine["hf_overrides"]["rope_parameters"]["factor"] == 4.0
 
 
+def test_the_proof_counts_with_the_files_own_share_of_the_memory():
+    """Half of it does not even hold the weights."""
+    model = GIANT | {"layout": {"tensor": 4, "expert": True}}
+    (pool,) = pools_of(
+        cluster({"qwen3-235b-a22b": model | {"engine": {"gpu_memory_utilization": 0.9}}})
+    )
+    assert pool.spec.engine["gpu_memory_utilization"] == 0.9
+    with pytest.raises(ValidationError, match=r"layout: .*vLLM may use 0.5 x 79.1 GiB = 39.5 GiB"):
+        cluster({"qwen3-235b-a22b": model | {"engine": {"gpu_memory_utilization": 0.5}}})
+
+
+@pytest.mark.parametrize("share", [0, 1.5, "half", True])
+def test_a_share_of_the_memory_is_one(share: Any):
+    wrong = GIANT | {"engine": {"gpu_memory_utilization": share}}
+    with pytest.raises(ValidationError, match="allowed: a number above 0 and up to 1"):
+        cluster({"qwen3-235b-a22b": wrong})
+
+
+def test_a_model_beside_others_uses_what_they_leave_on_each_node():
+    """Of 2 nodes of 6 GPUs, one for 4 + 2 and one for 4 + 1."""
+    gpu = {"kind": "h100-80g", "perNode": 6, "nodes": 2}
+    models = {
+        "qwen3-32b": {"on": "six", "layout": {"tensor": 4}, "replicas": 2},
+        "qwen3-8b": {"on": "six", "layout": {"tensor": 2}},
+        "qwen3-0.6b": {"on": "six", "layout": {"tensor": 1}},
+    }
+    assert len(pools_of(cluster(models, six=gpu))) == 3
+
+
 def test_a_layout_of_the_file_stands():
     model = GIANT | {"layout": {"tensor": 4, "pipeline": 2}}
     assert layouts(cluster({"qwen3-235b-a22b": model}))["qwen3-235b-a22b"] == LayoutSpec(
@@ -97,3 +126,33 @@ def test_gpus_that_the_planner_does_not_know_are_the_files_to_use():
 def test_what_cannot_run_is_refused_with_the_arithmetic(models: dict[str, Any], told: str):
     with pytest.raises(ValidationError, match=told):
         cluster(models)
+
+
+@pytest.mark.parametrize(
+    ("layout", "replicas"),
+    [
+        pytest.param({"tensor": 4}, 5, id="tensor ranks"),
+        pytest.param({"tensor": 2, "pipeline": 2}, 5, id="an engine that fits into a node"),
+    ],
+)
+def test_gpus_that_are_left_on_different_nodes_are_not_room_for_what_must_be_together(
+    layout: dict[str, int], replicas: int
+):
+    """20 of 24 GPUs: each node has two that nobody can use."""
+    gpu = {"kind": "h100-80g", "perNode": 6, "nodes": 4}
+    model = {"on": "six", "layout": layout, "replicas": replicas}
+    told = (
+        r"gpus.six: its models \(qwen3-32b 5 x 4\) do not fit on 4 nodes of 6 GPUs: qwen3-32b "
+        r"needs 4 together on one, and beside the others no node has more than 2 left"
+    )
+    with pytest.raises(ValidationError, match=told):
+        cluster({"qwen3-32b": model}, six=gpu)
+    cluster({"qwen3-32b": model | {"replicas": 4}}, six=gpu)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "h100-80g", "mi300x-192g"])
+def test_more_ranks_than_gpus_are_refused_once(kind: str):
+    model = {"on": "few", "layout": {"tensor": 2, "pipeline": 2}}
+    with pytest.raises(ValidationError) as refused:
+        cluster({"qwen3-0.6b": model}, few={"kind": kind, "perNode": 2})
+    assert str(refused.value).count("models.qwen3-0.6b") == 1

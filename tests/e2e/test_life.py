@@ -55,7 +55,7 @@ def test_status_says_that_all_is_ready(service: Service) -> None:
 @pytest.mark.parametrize("detach", [(), ("--detach",)], ids=["here", "detached"])
 def test_up_twice_says_so(service: Service, detach: tuple[str, ...]) -> None:
     told = service.command("up", "--config", str(service.config), *detach)
-    assert told.returncode == 3
+    assert told.returncode == 5
     assert service.url in told.stderr
     assert "bifocal down" in told.stderr
 
@@ -89,7 +89,7 @@ def test_a_wrong_file_is_refused_before_anything_starts(folder: Path) -> None:
 @pytest.mark.parametrize("verb", ["down", "status"])
 def test_where_nothing_runs_that_is_said(folder: Path, verb: str) -> None:
     told = bifocal(folder / "state", verb)
-    assert told.returncode == 3
+    assert told.returncode == 4
     assert "not running" in told.stdout + told.stderr
 
 
@@ -138,7 +138,7 @@ def test_ctrl_c_leaves_nothing_behind(folder: Path) -> None:
     assert process.returncode == 0, told
     assert left(running) == []
     assert not Path(running.temp_dir).parent.exists()
-    assert bifocal(folder / "state", "status").returncode == 3
+    assert bifocal(folder / "state", "status").returncode == 4
 
 
 def test_down_cleans_up_after_a_supervisor_that_was_killed(folder: Path) -> None:

@@ -183,7 +183,7 @@ def test_what_goes_wrong_has_a_code_and_a_line(
 def test_nobody_there_is_code_3_with_the_way_to_start_it(bifocal):
     free = nobody()
     done = bifocal("chat", "hi", "--url", free)
-    assert done.code == 3
+    assert done.code == 4
     assert f"nothing answers at {free} (Connection refused)" in done.err
     assert "start it with `bifocal up`" in done.err
 
@@ -200,7 +200,7 @@ def test_the_exam_does_not_begin_where_nobody_takes_it(bifocal, endpoint, status
 
 
 def test_the_exam_of_a_service_that_does_not_run_is_code_3(bifocal):
-    assert bifocal("pocket", "eval", "--url", nobody()).code == 3
+    assert bifocal("pocket", "eval", "--url", nobody()).code == 4
 
 
 class Terminal(io.StringIO):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.cli.weights import Progress
+from deploy.weights import MANIFEST
 from tests.deploy.weights.loopback import COMMIT, REPOSITORY, Loopback, hub, listening
 
 
@@ -58,8 +59,21 @@ def test_for_scripts_it_is_one_object(bifocal, fake):
     assert (found["commit"], found["files"], found["finished"]) == (COMMIT, 4, True)
     assert found["downloaded_bytes"] == found["bytes"] > 2 * 1024**2
     (listed,) = json.loads(bifocal("weights", "list", "--json").out)
-    assert listed == {**found, "downloaded_bytes": 0}
+    assert listed == {**found, "downloaded_bytes": 0, "problem": None}
+    listed.pop("problem")
     assert json.loads(bifocal("weights", "pull", REPOSITORY, "--offline", "--json").out) == listed
+
+
+def test_a_broken_manifest_is_told_and_the_rest_listed(bifocal, fake, tmp_path):
+    bifocal("weights", "pull", REPOSITORY)
+    (broken := tmp_path / "store" / "hf" / "acme" / "other").mkdir()
+    (broken / MANIFEST).write_text("{")
+    done = bifocal("weights", "list")
+    assert done.code == 1
+    assert [line[:12].strip() for line in done.out.splitlines()] == ["broken", "2.0 MiB"]
+    assert f"{broken / MANIFEST} is no manifest of weights" in done.err
+    found = json.loads(bifocal("weights", "list", "--json").out)
+    assert [each["problem"] is None for each in found] == [False, True]
 
 
 def test_a_changed_byte_fails_the_check(bifocal, fake, tmp_path):

@@ -74,10 +74,13 @@ def test_a_folder_that_is_no_model_is_not_sealed(tmp_path):
 def test_what_a_store_holds_is_listed_finished_or_not(folder, tmp_path):
     (unfinished := tmp_path / "acme" / "other").mkdir()
     (unfinished / ".bifocal-weights.lock").touch()
-    found = dict(listed(tmp_path))
-    assert found[folder] is not None
-    assert found[unfinished] is None
-    assert len(found) == 2
+    (broken := tmp_path / "acme" / "broken").mkdir()
+    (broken / MANIFEST).write_text("{")
+    found = {each.folder: each for each in listed(tmp_path)}
+    assert found[folder].manifest is not None
+    assert (found[unfinished].manifest, found[unfinished].problem) == (None, None)
+    assert "is no manifest of weights" in str(found[broken].problem)
+    assert len(found) == 3
     assert list(listed(tmp_path / "none")) == []
 
 

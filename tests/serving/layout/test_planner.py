@@ -49,6 +49,9 @@ def test_every_rank_is_placed_once_and_no_tensor_group_crosses_a_node(asked):
         assert len(seen) == len(ranks) == layout.replicas * layout.sizes.gpus
         groups = {(r.replica, r.data, r.pipeline, r.node) for r in ranks}
         assert len(groups) * layout.sizes.tensor == len(ranks)
+        engines = {(r.replica, r.data, r.node) for r in ranks}
+        if layout.strategy == "STRICT_PACK":
+            assert len(engines) == layout.replicas * layout.sizes.data
 
 
 @given(DEMANDS)
