@@ -31,7 +31,8 @@ HEAD: Final = """# Layouts
 
 `bifocal plan` cuts a model over GPUs and proves that it fits. These are its first choices for the
 eight models on 1, 2 and 4 nodes of 8 x H100; `bifocal plan --model NAME --precision fp8 --gpu
-h100-80g --nodes N` shows the others, the proof and the picture of each.
+h100-80g --nodes N` shows the others, the proof and the picture of each. [Recipes of
+others](recipes.md) has what vLLM's makers and others publish, beside what the planner makes of it.
 
 ## How to read it
 

@@ -1,20 +1,13 @@
+from pathlib import Path
+
 import pytest
 
-from serving.catalog import CATALOG
-from serving.layout import Demand, Nodes, Precision, plan
-from serving.layout.gpus import kind
+from serving.layout import plan
 from serving.layout.rules import refusals
-from serving.values import ModelName
-from tests.serving.layout.recipes import RECIPES, Recipe
+from tests.serving.layout.recipe_table import demand_of, page
+from tests.serving.layout.recipes import RECIPES
 
-
-def demand_of(recipe: Recipe) -> Demand:
-    return Demand(
-        CATALOG[ModelName(recipe.model)],
-        Precision(recipe.precision),
-        Nodes(kind(recipe.kind), recipe.per_node, recipe.nodes),
-        recipe.context,
-    )
+PAGE = Path(__file__).parents[3] / "docs" / "recipes.md"
 
 
 @pytest.mark.parametrize("recipe", [r for r in RECIPES if not r.refused], ids=lambda r: r.name)
@@ -34,3 +27,9 @@ def test_what_is_not_offered_is_refused_with_its_arithmetic(recipe):
 def test_every_recipe_has_a_source_and_a_name_of_its_own():
     assert len({recipe.name for recipe in RECIPES}) == len(RECIPES) >= 12
     assert all(recipe.source.startswith("https://") for recipe in RECIPES)
+
+
+def test_the_page_is_what_the_planner_says():
+    made = page()
+    said = "run `python -m tests.serving.layout.recipe_table > docs/recipes.md`"
+    assert PAGE.read_text("utf-8") == made, said
