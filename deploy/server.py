@@ -7,7 +7,6 @@ no connection closes under a request.
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Final, cast
 import uvicorn
 
 from deploy.corked import CorkedProtocol
+from deploy.succession import MAKE_ROOM
 from serving.gateway import Gateway
 
 BACKLOG: Final = 2048
@@ -25,10 +25,6 @@ KEEP_ALIVE_S: Final = 75
 close: a server that closes first cuts requests that are on their way."""
 GC_THRESHOLDS: Final = (20_000, 50, 100)
 """Requests leave hardly a cycle behind, so the collector need not look every 700 objects."""
-MAKE_ROOM: Final = signal.SIGUSR1
-"""Another gateway accepts from our socket now."""
-READY: Final = b"ready\n"
-"""What a gateway that has inherited its socket writes into the pipe that it got with it."""
 
 
 @dataclass(frozen=True, slots=True)

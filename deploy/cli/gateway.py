@@ -17,7 +17,8 @@ from deploy.cli.inputs import Config, cluster_of
 from deploy.config import Cluster, ConfigError, Environment, address_of, environment
 from deploy.failure import Exit, Failure
 from deploy.keys import store_of, target_tokens
-from deploy.server import READY, Inherited, run
+from deploy.server import Inherited, run
+from deploy.succession import READY
 from ops.metrics import PrometheusObserver
 from serving.keys import KeyStore
 from serving.values import ModelName

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.processes import ProcessId, end, spawn
-from deploy.server import BACKLOG, MAKE_ROOM, READY
+from deploy.succession import MAKE_ROOM, READY
 
 GRACE_S: Final = 10.0
 FASTEST_RESTART_S: Final = 1.0
@@ -45,7 +45,7 @@ class Gateway:
         """Takes the port for all gateways to come; whoever asks while there is none, waits. Raises
         OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        self._listener = socket.create_server((host, port), family=family)
 
     def start(self, now: float) -> None:
         """One that dies is noticed, so nobody waits for its word."""

@@ -14,7 +14,18 @@ import pytest
 
 from deploy.local.gateway import Gateway, answers, command
 from deploy.local.ports import free_ports
-from tests.serving.gateway.peers import ANSWER, DONE, ROLE, Peer, delta, said, serving, streamed
+from tests.serving.gateway.peers import (
+    ANSWER,
+    DONE,
+    ROLE,
+    Answer,
+    Peer,
+    Send,
+    delta,
+    said,
+    serving,
+    streamed,
+)
 
 
 def gateway(tmp_path: Path, code: str) -> Gateway:
@@ -48,6 +59,20 @@ async def running(folder: Path, replica: str) -> AsyncIterator[tuple[Gateway, st
 BODY = {"messages": [{"role": "user", "content": "hi"}], "stream": True}
 
 
+def paused(on: asyncio.Event) -> Answer:
+    """An answer that goes on when it is told."""
+
+    async def answer(send: Send) -> None:
+        kind = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": kind})
+        begun = ROLE + delta(content="four")
+        await send({"type": "http.response.body", "body": begun, "more_body": True})
+        await on.wait()
+        await send({"type": "http.response.body", "body": DONE})
+
+    return answer
+
+
 async def ask_on(client: aiohttp.ClientSession, url: str, enough: asyncio.Event) -> int:
     """Asks again as soon as it has an answer, on the same connection while that lasts."""
     whole = 0
@@ -61,8 +86,8 @@ async def ask_on(client: aiohttp.ClientSession, url: str, enough: asyncio.Event)
 async def test_another_takes_over_and_neither_a_request_nor_a_stream_is_lost(
     tmp_path: Path,
 ) -> None:
-    slow = streamed(ROLE + delta(content="four"), 5.0, DONE)
-    enough, peer = asyncio.Event(), Peer([slow, streamed(ANSWER)])
+    enough, on = asyncio.Event(), asyncio.Event()
+    peer = Peer([paused(on), streamed(ANSWER)])
     async with (
         serving(peer) as replica,
         running(tmp_path, replica) as (gateway, url, other),
@@ -79,6 +104,7 @@ async def test_another_takes_over_and_neither_a_request_nor_a_stream_is_lost(
             await asyncio.sleep(0.5)
             async with idle.get(f"{url}/health") as answer:  # by the one that leaves
                 assert answer.headers["connection"] == "close"
+            on.set()
             assert (await stream.read()).endswith(DONE)
         enough.set()
         assert sum(await asyncio.gather(*clients)) > 50
