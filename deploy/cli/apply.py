@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,8 +24,10 @@ from deploy.local.pool_changes import Kind, PoolChange
 from deploy.local.pools import pools_of
 from deploy.local.preflight import NotReady, check_more
 from deploy.local.report import PlainReport, Report, for_terminal
+from deploy.local.rest import RayRest
 from deploy.local.rollout import NotApplied, Rollout, alone
 from deploy.local.state import Running, StateFolder
+from deploy.local.supervisor import ANOTHER_GATEWAY
 
 EVERYTHING = ("the last `bifocal apply` was interrupted",)
 """In place of keys: nobody knows what has been told to whom."""
@@ -56,7 +59,7 @@ def apply(
     _check(found, old, new)
     if does:
         _confirm(yes=yes)
-        _apply(Rollout(state, running, old, new, _report(as_json=as_json)), found, state)
+        _apply(_rollout(state, running, old, new, _report(as_json=as_json)), found, state)
         typer.echo("the service runs as the file says", err=as_json)
 
 
@@ -102,6 +105,19 @@ def _confirm(*, yes: bool) -> None:
         raise Failure(Exit.BAD_INPUT, "nobody is here to be asked", "add --yes")
     if not typer.confirm("apply this?"):
         raise Failure(Exit.FAILED, "nothing was changed")
+
+
+def _rollout(
+    state: StateFolder, running: Running, old: Cluster, new: Cluster, report: Report
+) -> Rollout:
+    return Rollout(
+        state,
+        old,
+        new,
+        ray=RayRest(running.ports.dashboard, state.ray_token_file.read_text()),
+        another_gateway=partial(os.kill, running.supervisor.pid, ANOTHER_GATEWAY),
+        report=report,
+    )
 
 
 def _apply(rollout: Rollout, found: Changes, state: StateFolder) -> None:

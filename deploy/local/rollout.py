@@ -6,13 +6,12 @@ holds the one that is being applied; a failure puts back what ran.
 """
 
 import fcntl
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from deploy.config import Cluster
 from deploy.local.applications import text_of
@@ -21,10 +20,9 @@ from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.pools import pools_of
 from deploy.local.ray_head import said
 from deploy.local.report import Report
-from deploy.local.rest import RayAway, RayRefused, RayRest
+from deploy.local.rest import RayAway, RayRefused
 from deploy.local.service import as_file
 from deploy.local.state import Running, StateFolder
-from deploy.local.supervisor import ANOTHER_GATEWAY
 from serving.pools.engine import Pool
 
 TICK_S: Final = 0.5
@@ -36,15 +34,32 @@ class NotApplied(Exception):
     """The service does not run as the file says. The message says why, and how it runs."""
 
 
+class Ray(Protocol):
+    """Its REST API."""
+
+    def deploy(self, config: Mapping[str, Any]) -> None: ...
+
+    def applications(self) -> dict[str, Any]: ...
+
+
 class Rollout:
-    """From `old`, which runs, to `new`."""
+    """From `old`, which runs, to `new`. `another_gateway` asks the supervisor for one."""
 
     def __init__(
-        self, state: StateFolder, running: Running, old: Cluster, new: Cluster, report: Report
+        self,
+        state: StateFolder,
+        old: Cluster,
+        new: Cluster,
+        *,
+        ray: Ray,
+        another_gateway: Callable[[], None],
+        report: Report,
     ) -> None:
-        self._state, self._running, self._report = state, running, report
+        self._state, self._ray, self._report = state, ray, report
         self._old, self._new = old, new
-        self._ray = RayRest(running.ports.dashboard, state.ray_token_file.read_text())
+        self._another_gateway = another_gateway
+        self._running = self._now()
+        self._has_told_ray = self._has_handed_over = False
 
     def run(self, found: Changes) -> None:
         """Raises NotApplied, once what ran is put back."""
@@ -54,7 +69,7 @@ class Rollout:
         except (NotApplied, RayRefused) as error:
             self._report.close()
             self._report.say(f"{error}\nputting back what ran before")
-            raise NotApplied(f"{error}\n{self._put_back(found)}") from error
+            raise NotApplied(f"{error}\n{self._put_back()}") from error
         self._report.close()
         self._state.write(self._state.cluster_file, as_file(self._new))
         self._state.applying_file.unlink()
@@ -76,23 +91,19 @@ class Rollout:
         if found.beside and gone:
             self._deploy(shall)
 
-    def _put_back(self, found: Changes) -> str:
+    def _put_back(self) -> str:
         """What to say of it."""
         self._state.write(self._state.applying_file, as_file(self._old))
         try:
-            if found.pools:
+            if self._has_told_ray:
                 self._deploy(pools_of(self._old), of=self._old)
                 self._await_pools(pools_of(self._old))
-            if self._handed_over:
+            if self._has_handed_over:
                 self._hand_over()
         except (NotApplied, RayRefused) as error:
             return f"what ran before could not be put back: {error}"
         self._state.applying_file.unlink()
         return "the service runs as it did before"
-
-    @property
-    def _handed_over(self) -> bool:
-        return self._now().handovers > self._running.handovers
 
     def _deploy(self, pools: list[Pool], of: Cluster | None = None) -> None:
         text = text_of(
@@ -108,6 +119,7 @@ class Rollout:
                 self._now()
                 time.sleep(TICK_S)
             else:
+                self._has_told_ray = True
                 return
 
     def _await_pools(self, pools: list[Pool]) -> None:
@@ -136,7 +148,7 @@ class Rollout:
         before = self._now().handovers
         self._report.close()
         self._report.say("another gateway takes over")
-        os.kill(self._running.supervisor.pid, ANOTHER_GATEWAY)
+        self._another_gateway()
         deadline = time.monotonic() + HANDOVER_WITHIN_S
         while (now := self._now()).handovers == before:
             if time.monotonic() > deadline:
@@ -144,6 +156,7 @@ class Rollout:
             time.sleep(TICK_S / 5)
         if now.handover_failed:
             raise NotApplied(now.handover_failed)
+        self._has_handed_over = True
 
     def _now(self) -> Running:
         """What the supervisor says of itself; raises NotApplied when it is gone."""
