@@ -1,8 +1,9 @@
 """The scratch pad of a sum: running totals, units first.
 
-It decides how a pocket model thinks when it adds: each number is copied with leading zeros to
-six digits, written again units first, then the running total, units first. So every digit
-stands at a fixed distance from those it is computed from, and a carry only looks back.
+It decides how a pocket model thinks when it adds: each number is copied, written again units
+first in six digits, then the running total, units first. So every digit stands near those it is
+computed from, and a carry only looks back. A copy needs no leading zeros: how long a number is
+need not be known before its first digit.
 It leaves out totals of more than six digits.
 """
 
@@ -16,7 +17,7 @@ def think(numbers: Sequence[int]) -> str:
     total, lines = 0, []
     for number in numbers:
         total += number
-        lines.append(f"{number:0{WIDTH}d} {_units_first(number)} {_units_first(total)}")
+        lines.append(f"{number} {_units_first(number)} {_units_first(total)}")
     return "\n".join([*lines, f"={total}"])
 
 

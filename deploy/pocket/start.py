@@ -4,7 +4,8 @@ Copying (a city from the question, a tool's name from the offer) rests on two at
 in a row: one that notes which token came before each token, one that finds the token that was
 seen after the present one and takes what followed. Neither is of use without the other, so a
 small model finds the pair only after a long time of training, or within minutes from here:
-layer 0 starts with the first, layer 1 with the second. Training is free to change all of it.
+layer 0 starts with the first, layer 1 with the second. A second pair does the same with the last
+two tokens, as digits repeat within a number. Training is free to change all of it.
 """
 
 import torch
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 
 from deploy.pocket.model import Attention, Pocket
 
-# The embedding's last dimensions start empty: there the first head notes the token before.
+# The embedding's last dimensions start empty: there the first heads note the token before, and
+# the one before that.
 NOTE = 20
 # One dimension is the same for all tokens, so that a head can look at places, not at tokens.
 CONSTANT = 3.0
@@ -34,54 +36,66 @@ def begin(model: Pocket) -> None:
         tokens = model.embed_tokens.weight
         tokens.normal_(std=0.5)
         tokens[:, 0] = CONSTANT
-        tokens[:, -NOTE:] = 0
+        tokens[:, -2 * NOTE :] = 0
         # With embeddings this large, the last norm has to keep the first logits small.
         model.norm.weight.fill_(0.1)
         size = model.shape.hidden_size
         signature = torch.randn(NOTE, size) * size**-0.5
-        signature[:, 0] = signature[:, size - NOTE :] = 0
-        _note_the_token_before(model.layers[0].self_attn, signature)
+        signature[:, 0] = signature[:, size - 2 * NOTE :] = 0
+        for attention in (model.layers[0].self_attn, model.layers[1].self_attn):
+            _sharpen(attention)
+        for back in (1, 2):
+            _note_the_token_before(model.layers[0].self_attn, signature, back)
         _take_what_followed(model.layers[1].self_attn, signature)
 
 
-def _note_the_token_before(attention: Attention, signature: Tensor) -> None:
+def _note_the_token_before(attention: Attention, signature: Tensor, back: int) -> None:
+    """So many places back; the heads for it share their keys, which are all alike."""
     shape = attention.shape
     dim, half = shape.head_dim, shape.head_dim // 2
-    # Three fast rotations together peak at a distance of one token and nowhere else.
+    # Three fast rotations together peak at one distance and nowhere else.
     share = torch.tensor([0.4, 0.35, 0.25]).sqrt()
-    turn = shape.rope_theta ** (-torch.arange(3) * 2 / dim)
+    turn = back * shape.rope_theta ** (-torch.arange(3) * 2 / dim)
     query, key = torch.zeros(dim), torch.zeros(dim)
     key[:3] = share
     query[:3], query[half : half + 3] = share * turn.cos(), -share * turn.sin()
-    _sharpen(attention)
-    attention.q_proj.weight[:dim] = 0
-    attention.q_proj.weight[:dim, 0] = 4 * query
+    queries = slice((back - 1) * dim, back * dim)
+    attention.q_proj.weight[queries] = 0
+    attention.q_proj.weight[queries, 0] = 4 * query
     attention.k_proj.weight[:dim] = 0
     attention.k_proj.weight[:dim, 0] = 4 * key
-    attention.v_proj.weight[:dim] = 0
     attention.v_proj.weight[:NOTE] = signature
-    attention.o_proj.weight[-NOTE:, :NOTE] = torch.eye(NOTE)
+    attention.o_proj.weight[_note(back), queries][:, :NOTE] = torch.eye(NOTE)
 
 
 def _take_what_followed(attention: Attention, signature: Tensor) -> None:
+    """The first key head after the present token, the second after the last two."""
     shape = attention.shape
     dim, size = shape.head_dim, shape.hidden_size
     # Only slow rotations: what is compared must not depend on how far away it stands.
     slow = torch.arange(dim) % (dim // 2) >= dim // 2 - NOTE // 2
-    note = torch.zeros(NOTE, size)
-    note[:, -NOTE:] = torch.eye(NOTE)
+    before, earlier = torch.zeros(2, NOTE, size)
+    before[:, _note(1)] = earlier[:, _note(2)] = torch.eye(NOTE)
+    half = NOTE // 2
+    seen = (before, torch.cat([before[:half], earlier[:half]]))
+    sought = (signature, torch.cat([signature[:half], before[:half]]))
     basis = torch.linalg.qr(torch.randn(size, shape.num_kv_heads * dim))[0].T
-    basis[:, 0] = basis[:, size - NOTE :] = 0
-    _sharpen(attention)
-    group = shape.num_heads // shape.num_kv_heads
+    basis[:, 0] = basis[:, size - 2 * NOTE :] = 0
     attention.v_proj.weight[:] = basis
+    group = shape.num_heads // shape.num_kv_heads
     for head in range(shape.num_kv_heads):
-        rows, lead = slice(head * dim, head * dim + dim), head * group * dim
-        attention.k_proj.weight[rows] = 0
-        attention.k_proj.weight[rows][slow] = 4 * note
-        attention.q_proj.weight[lead : lead + dim] = 0
-        attention.q_proj.weight[lead : lead + dim][slow] = 4 * signature
-        attention.o_proj.weight[:, lead : lead + dim] = 1.5 * basis[rows].T
+        keys = slice(head * dim, (head + 1) * dim)
+        queries = slice(head * group * dim, (head * group + 1) * dim)
+        attention.k_proj.weight[keys] = 0
+        attention.k_proj.weight[keys][slow] = 4 * seen[head]
+        attention.q_proj.weight[queries] = 0
+        attention.q_proj.weight[queries][slow] = 4 * sought[head]
+        attention.o_proj.weight[:, queries] = 1.5 * basis[keys].T
+
+
+def _note(back: int) -> slice:
+    """Where a token says what stood so many places before it."""
+    return slice(-NOTE * back, -NOTE * (back - 1) or None)
 
 
 def _sharpen(attention: Attention) -> None:

@@ -30,8 +30,8 @@ PHRASES = (
     "# Tools\n\nFunctions you may call:\n<tools>\n",
     "\n</tools>\n\nA call is written as JSON:\n<tool_call>\n"
     '{"name": <name>, "arguments": <object>}\n</tool_call>',
-    '{"type": "function", "function": {"name": "',
-    '", "description": "',
+    '{"type": "function", "function": {"description": "',
+    '", "name": "',
     '", "parameters": {"type": "object", "properties": {"',
     '": {"type": "string"}',
     '": {"type": "number"}',

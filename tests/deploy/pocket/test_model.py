@@ -69,3 +69,18 @@ def test_untrained_weights_copy_already():
     with torch.no_grad():
         guessed = model(torch.cat([said, gap, said], 1))[:, -12:-1].argmax(-1)
     assert (guessed == said[:, 1:]).float().mean() > 0.6
+
+
+def test_untrained_weights_note_the_last_two_tokens():
+    shape = RECIPES["pocket-dense"].shape
+    torch.manual_seed(1)
+    model = Pocket(shape)
+    start.begin(model)
+    seen: list[torch.Tensor] = []
+    model.layers[0].register_forward_hook(lambda _layer, _given, made: seen.append(made))
+    with torch.no_grad():
+        model(torch.randint(shape.vocab_size, (4, 30)))
+    (after,) = seen
+    one, two = after[..., -start.NOTE :], after[..., -2 * start.NOTE : -start.NOTE]
+    alike = torch.nn.functional.cosine_similarity(two[:, 10:], one[:, 9:-1], dim=-1)
+    assert alike.mean() > 0.9

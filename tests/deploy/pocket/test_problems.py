@@ -25,8 +25,8 @@ def test_each_line_of_the_scratch_pad_holds_a_running_total(addends):
     lines = scratchpad.think(addends).splitlines()[:-1]
     for count, line in enumerate(lines, 1):
         copied, turned, total = line.split(" ")
-        assert int(copied) == addends[count - 1]
-        assert turned == copied[::-1]
+        assert copied == str(addends[count - 1])
+        assert turned == f"{addends[count - 1]:06d}"[::-1]
         assert int(total[::-1]) == sum(addends[:count])
 
 

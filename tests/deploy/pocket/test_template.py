@@ -63,11 +63,17 @@ def test_system_and_tools_share_a_turn():
     text = render([{"role": "system", "content": "Be kind."}, ASK], tools=[WEATHER])
     assert text.startswith("<|im_start|>system\nBe kind.\n\n# Tools\n\n")
     assert (
-        '<tools>\n{"type": "function", "function": {"name": "get_weather", "description": '
-        '"Weather in a city", "parameters": {"type": "object", "properties": {"city": {"type": '
+        '<tools>\n{"type": "function", "function": {"description": "Weather in a city", '
+        '"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": '
         '"string"}}, "required": ["city"]}}}\n</tools>\n'
     ) in text
     assert text.count("<|im_start|>system") == 1
+
+
+def test_a_tool_needs_no_description():
+    bare = {"type": "function", "function": {"name": "ping"}}
+    text = render([ASK], tools=[bare])
+    assert '{"type": "function", "function": {"description": "", "name": "ping"}}\n' in text
 
 
 def test_a_call_and_its_answer_come_back_as_text():
