@@ -1,9 +1,10 @@
 """Weights brought to a node: from Hugging Face, ModelScope, a bucket or a web server.
 
 Every origin becomes one `Listing` (files with size and digest), and one downloader serves them
-all. Pure: `source` (what was asked for), `files` (which files are taken), `signing`, `disk`'s
-decision. Acting: `hub`, `modelscope`, `sealed` (ask an origin for its listing), `web`, `part`,
-`download`, `lock`, `pull`. Which pool needs which weights is not decided here.
+all. Pure: `files` (which files are taken), `signing`, `pace`, `disk`'s decision. Acting: `hub`,
+`modelscope`, `sealed` (ask an origin for its listing), `web`, `part`, `download`, `lock`, `pull`;
+`fetcher` is all of it as a pool's replica is handed it. Which pool needs which weights is not
+decided here.
 """
 
 from deploy.source import Scheme, Source, parse
