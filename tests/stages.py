@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
+PYTEST = (PYTHON, "-m", "pytest")
+UNIT = "not engine and not install"
 SOURCES = ("serving", "ops", "deploy", "tests")
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -21,8 +23,9 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         (PYTHON, "-m", "mypy"),
         (str(Path(PYTHON).with_name("lint-imports")),),
     ),
-    "unit": ((PYTHON, "-m", "pytest", "-q", "-m", "not engine", "--timeout", "120"),),
-    "engine": ((PYTHON, "-m", "pytest", "-v", "-m", "engine", "--durations", "15"),),
+    "unit": ((*PYTEST, "-q", "-m", UNIT, "--timeout", "120", "-n", "auto", "--maxprocesses", "4"),),
+    "install": ((*PYTEST, "-v", "-m", "install", "--durations", "15"),),
+    "engine": ((*PYTEST, "-v", "-m", "engine", "--durations", "15"),),
 }
 
 
