@@ -17,6 +17,7 @@ import typer
 from deploy.bench import Subject
 from deploy.config import ConfigError, address_of
 from deploy.failure import Exit, Failure
+from deploy.source import is_folder
 from ops.bench import start as cold
 from ops.bench.bench import Only, Plan, run
 from ops.bench.contenders import Room
@@ -33,7 +34,8 @@ def bench(
     ] = None,
     model: Annotated[str, typer.Option(help="The catalog's name of it.")] = "pocket-dense",
     source: Annotated[
-        str | None, typer.Option(help="Its weights.  [default: the pocket model that ships]")
+        str | None,
+        typer.Option(help="Its weights: a folder.  [default: the pocket model that ships]"),
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 5,
     seconds: Annotated[
@@ -59,6 +61,9 @@ def bench(
     if model not in CATALOG:
         what = f"--model: found {model!r}; allowed: {', '.join(CATALOG)}"
         raise Failure(Exit.BAD_INPUT, what)
+    if source is not None and not is_folder(source):
+        what = f"--source: found {source!r}; allowed: a folder (./weights, /weights)"
+        raise Failure(Exit.BAD_INPUT, what, "`bifocal weights pull` fetches one and prints it")
     if start:
         _cold_start(rounds, Subject(ModelName(model), source), json_file)
     plan = Plan(rounds, seconds, only, _addresses(peer or []))

@@ -118,3 +118,9 @@ def test_a_key_may_go_to_the_file_at_once_which_stays_its_owners(bifocal, tmp_pa
     ring = read_keys(path)
     assert (ring.team_of(first, 0), ring.team_of(second, 0)) == ("a", "b")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_bench_is_asked_for_weights_that_are_here(bifocal):
+    done = bifocal("bench", "--source", "Qwen/Qwen3-8B")
+    assert done.code == 2
+    assert "--source: found 'Qwen/Qwen3-8B'; allowed: a folder" in done.err
