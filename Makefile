@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH :=
 
-.PHONY: help setup demo test check test-unit test-engine lock clean
+.PHONY: help setup demo test check test-unit test-engine test-install lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ test-unit: setup  ## the tests that need no engine, under a minute
 
 test-engine: setup  ## the tests on real Ray and real vLLM
 	@$(BIN)/python -m tests.stages engine
+
+test-install: setup  ## the chart with a real Helm on a real API server (KUBEBUILDER_ASSETS)
+	@$(BIN)/python -m tests.stages install
 
 lock:  ## requirements-cpu.lock anew from requirements-cpu.in (needs uv)
 	@deploy/lock.sh

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from deploy.cli.inputs import Json
-from deploy.failure import Exit
+from deploy.config import ConfigError, load_as
+from deploy.failure import Exit, Failure
 from deploy.plan.asked import gpu_of, model_of
 from deploy.plan.report import as_json as report
 from serving.layout import Demand, Nodes, Plan, Precision
@@ -20,7 +21,7 @@ from serving.layout.gpus import KINDS
 
 
 def plan(
-    gpu: Annotated[str, typer.Option(help=f"Its kind: {', '.join(KINDS)}.")],
+    gpu: Annotated[str | None, typer.Option(help=f"Its kind: {', '.join(KINDS)}.")] = None,
     model: Annotated[
         str | None, typer.Option(help="The catalog's name, or the Hugging Face id.")
     ] = None,
@@ -40,12 +41,24 @@ def plan(
         Path | None,
         typer.Option(metavar="FILE", help="A Qwen3 checkpoint's config.json, for other models."),
     ] = None,
+    values: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of the Helm chart: print the layouts that its own table lacks, as values.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Plan how a model is cut over GPUs, and prove that it fits.
 
     Exit codes: 0 it fits, 3 it does not, 2 bad input. Speeds are predicted, and say so.
     """
+    if values is not None:
+        typer.echo(_for_chart(values), nl=False)
+        return
+    if gpu is None:
+        raise Failure(Exit.BAD_INPUT, "Missing option '--gpu'", "or --values, a file of the chart")
     machines = Nodes(gpu_of(gpu), gpus_per_node, nodes)
     facts = model_of(model, config_json)
     demand = Demand(facts, precision, machines, context, concurrency)
@@ -55,6 +68,16 @@ def plan(
     else:
         _show(demand, found)
     raise typer.Exit(Exit.OK if found.feasible else Exit.INFEASIBLE)
+
+
+def _for_chart(path: Path) -> str:
+    from deploy.chart.planned import text  # noqa: PLC0415 - for the chart alone
+    from deploy.chart.values import Values  # noqa: PLC0415
+
+    try:
+        return text(load_as(Values, path))
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
 
 
 def _show(demand: Demand, found: Plan) -> None:

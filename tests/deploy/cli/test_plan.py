@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import yaml
 
 FP8_ON_A_NODE = ("--model", "qwen3-235b-a22b", "--precision", "fp8", "--gpu", "h100-80g")
 CONFIG = {
@@ -165,3 +166,43 @@ def test_a_wrong_config_json_is_2_and_names_the_place(bifocal, tmp_path, text, s
     assert str(file) in done.err
     assert said in done.err
     assert "Traceback" not in done.err
+
+
+VALUES = """
+gpus: {l40s: {kind: l40s-48g, perNode: 1, nodes: 7}, h100x8: {kind: h100-80g, perNode: 8}}
+models:
+  qwen3-8b: {on: l40s, replicas: 7}
+  qwen3-235b-a22b: {on: h100x8, precision: fp8}
+gateway: {replicas: 3}
+"""
+
+
+def test_of_a_charts_values_what_its_table_lacks_is_printed_as_values(bifocal, tmp_path):
+    file = tmp_path / "values.yaml"
+    file.write_text(VALUES)
+    done = bifocal("plan", "--values", str(file))
+    assert done.code == 0
+    (name, cut), *others = yaml.safe_load(done.out)["layouts"].items()
+    assert (name, others) == ("qwen3-8b", []), "eight H100 are in the table"
+    assert cut["of"] == "qwen3-8b bf16 l40s-48g 1x7, context 0, replicas 7, alone"
+    assert cut["layout"] == {"tensor": 1, "pipeline": 1, "data": 1, "expert": False}
+    assert cut["engine"]["max_num_seqs"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param("gateway: {replica: 3}", "gateway.replica: unknown key", id="a wrong key"),
+        pytest.param(
+            VALUES.replace("replicas: 7", "replicas: 8"),
+            "models.qwen3-8b.replicas: found 8; l40s holds at most 7",
+            id="more than there are",
+        ),
+    ],
+)
+def test_values_that_cannot_be_are_2_with_the_place(bifocal, tmp_path, text, said):
+    file = tmp_path / "values.yaml"
+    file.write_text(text)
+    done = bifocal("plan", "--values", str(file))
+    assert done.code == 2
+    assert said in done.err

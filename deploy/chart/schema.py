@@ -1,0 +1,65 @@
+"""`values.schema.json`: what `helm install` holds values against, made from `deploy.chart.values`.
+
+Draft 7, which every Helm knows. Every object is closed, so that a misspelt key is refused and not
+passed over. Helm hands every chart a `global`, which says nothing here.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from deploy.chart.values import Values
+
+DRAFT: Final = "http://json-schema.org/draft-07/schema#"
+
+
+def schema() -> dict[str, Any]:
+    """JSON-ready."""
+    found = Values.model_json_schema()
+    found.pop("title", None)
+    for part in list(parts(found)):
+        _as_draft_7(part)
+        _as_yaml_1_1(part)
+    found["properties"]["global"] = {"type": "object", "additionalProperties": False}
+    return {"$schema": DRAFT, "title": "Values of the chart bifocal", **found}
+
+
+def parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a schema that is a schema itself or holds some."""
+    if isinstance(schema, dict):
+        yield schema
+        for inner in schema.values():
+            yield from parts(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from parts(inner)
+
+
+def _as_draft_7(part: dict[str, Any]) -> None:
+    """Pydantic writes a map with patterns for its keys open to others; here the pattern is what
+    each key must be. A default is the code's to give, and Helm would not give it."""
+    if isinstance(part.get("title"), str):
+        part.pop("title")
+    if "$ref" in part or "type" in part or "anyOf" in part:
+        part.pop("default", None)
+    patterns = part.pop("patternProperties", None)
+    if isinstance(patterns, dict) and patterns:
+        ((pattern, inner),) = patterns.items()
+        part["propertyNames"] = {"pattern": pattern}
+        part["additionalProperties"] = inner
+
+
+def _as_yaml_1_1(part: dict[str, Any]) -> None:
+    """Helm reads YAML 1.1, in which a bare `on` is true, also where it is a key. The templates take
+    both."""
+    properties = part.get("properties")
+    if isinstance(properties, dict) and "on" in properties:
+        properties["true"] = properties["on"]
+        part["required"].remove("on")
+        part["anyOf"] = [{"required": ["on"]}, {"required": ["true"]}]
+        if not part["required"]:
+            del part["required"]
+
+
+def text() -> str:
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,26 @@
+{{/*
+One number, longestAnswer, from which every time that could cut an answer follows. Seconds, each
+longer than the one before it, so that what waits outside never ends what is inside:
+  answer     the gateway's own limit; a replica that leaves has as long (Serve's graceful shutdown)
+  proxy      an Ingress or HTTPRoute before the gateway
+  drain      a Ray node that is told to leave waits for its replicas
+  grace      of pods: the gateway's stops listening `leave` before it finishes its answers
+  deletion   KubeRay's old cluster, once a new one has its place
+*/}}
+{{- define "bifocal.deadlines" -}}
+{{- $answer := include "bifocal.seconds" (.Values.longestAnswer | default "1h") | float64 | ceil | int -}}
+{{- $leave := 15 -}}
+answer: {{ $answer }}
+leave: {{ $leave }}
+proxy: {{ add $answer 10 }}
+drain: {{ add $answer 30 }}
+grace: {{ add $answer 60 }}
+deletion: {{ add $answer 120 }}
+{{- end }}
+
+{{/* `500ms`, `90s`, `5m`, `1.5h`, `90d` in seconds. */}}
+{{- define "bifocal.seconds" -}}
+{{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" . -}}
+{{- $unit := dict "ms" 0.001 "s" 1 "m" 60 "h" 3600 "d" 86400 -}}
+{{- mulf (float64 $number) (get $unit (trimPrefix $number .)) -}}
+{{- end }}

@@ -1,0 +1,83 @@
+{{/* Names, labels, images, and what every pod has in common. */}}
+
+{{- define "bifocal.name" -}}
+{{- $name := .Release.Name | trunc 20 | trimSuffix "-" -}}
+{{- contains "bifocal" $name | ternary $name (printf "%s-bifocal" $name) -}}
+{{- end }}
+{{- define "bifocal.tokens" }}{{ .Values.secrets.tokens | default (printf "%s-tokens" (include "bifocal.name" .)) }}{{ end }}
+{{- define "bifocal.keys" }}{{ .Values.secrets.keys | default (printf "%s-keys" (include "bifocal.name" .)) }}{{ end }}
+{{- define "bifocal.policy" }}{{ .Capabilities.APIVersions.Has "policy/v1" | ternary "policy/v1" "policy/v1beta1" }}{{ end }}
+{{/* (list root part): labels by which services, policies and monitors find the pods of a part. */}}
+{{- define "bifocal.selector" -}}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+{{/* (list root part suffix): an object's metadata. */}}
+{{- define "bifocal.meta" -}}
+{{- $root := index . 0 -}}
+name: {{ include "bifocal.name" $root }}{{ with index . 2 }}-{{ . }}{{ end }}
+labels:
+  app.kubernetes.io/part-of: bifocal
+  app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+  helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+  {{- include "bifocal.selector" . | nindent 2 }}
+{{- end }}
+{{/* (list root key): registry/name:tag@digest */}}
+{{- define "bifocal.image" -}}
+{{- $root := index . 0 }}{{ $image := get $root.Values.images (index . 1) -}}
+{{- with $root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- $image.name }}:{{ $image.tag | default $root.Chart.AppVersion }}{{ with $image.digest }}@{{ . }}{{ end -}}
+{{- end }}
+{{/* (list root image resources [rdma]): of a container, as Pod Security "restricted" has it; RDMA pins
+memory, which that does not allow. Memory that is asked for is the limit, too. */}}
+{{- define "bifocal.container" -}}
+image: {{ include "bifocal.image" . | quote }}
+imagePullPolicy: {{ (index . 0).Values.images.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]{{ if and (gt (len .) 3) (last .) }}, add: [IPC_LOCK]{{ end }}}
+resources:
+  requests: {{ index . 2 | toJson }}
+  limits: {{ omit (index . 2) "cpu" | toJson }}
+{{- end }}
+{{/* (list root account): of a pod. */}}
+{{- define "bifocal.pod" -}}
+{{- $root := index . 0 -}}
+serviceAccountName: {{ include "bifocal.name" $root }}-{{ index . 1 }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{ with $root.Values.images.pullSecrets }}imagePullSecrets: [{name: {{ join "}, {name: " . }}}]{{ end }}
+securityContext:
+  {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000,
+   fsGroupChangePolicy: OnRootMismatch, seccompProfile: {type: RuntimeDefault}}
+{{- end }}
+{{/* (list root part name what): a Job as far as its containers. It cannot be changed, so another image
+or another `what` is another Job. */}}
+{{- define "bifocal.job" -}}
+{{- $root := index . 0 }}{{ $hash := printf "%s %s" (include "bifocal.image" (list $root "gateway")) (index . 3) | sha256sum | trunc 8 -}}
+apiVersion: batch/v1
+kind: Job
+metadata: {{- include "bifocal.meta" (list $root (index . 1) (printf "%s-%s" (index . 2) $hash)) | nindent 2 }}
+spec:
+  backoffLimit: 20
+  template:
+    metadata:
+      labels: {{- include "bifocal.selector" . | nindent 8 }}
+    spec:
+      {{- include "bifocal.pod" (list $root (eq (index . 1) "secrets" | ternary "secrets" "jobs")) | nindent 6 }}
+      restartPolicy: OnFailure
+{{- end }}
+{{/* Variables by which a pod finds the weights, and what pulls them finds the hub. */}}
+{{- define "bifocal.weights.env" -}}
+- {name: BIFOCAL_WEIGHTS, value: {{ include "bifocal.weights.folder" . }}}
+{{- range $name, $value := .Values.volume.env }}
+- {name: {{ $name }}, value: {{ quote $value }}}
+{{- end }}{{ end }}
+{{- define "bifocal.weights.folder" }}{{ (.Values.weights).folder | default "/weights" }}{{ end }}
+{{- define "bifocal.weights.volume" -}}
+{{- if or .Values.volume.claim .Values.volume.size -}}
+persistentVolumeClaim: {claimName: {{ .Values.volume.claim | default (printf "%s-weights" (include "bifocal.name" .)) }}}
+{{- else -}}
+emptyDir: {}
+{{- end }}{{ end }}

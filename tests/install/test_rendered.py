@@ -1,0 +1,313 @@
+"""What the chart renders, held against Kubernetes' schemas and against what it promises."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.install.conftest import needed
+from tests.install.helm import PROFILES, Helm, Manifest, Refused, of_kind, pods, ray_groups
+from tests.install.schemas import builtin_problems, custom_problems
+
+PROFILE = {path.stem: path for path in PROFILES}
+ALL: Manifest = {
+    "gateway": {"maxReplicas": 4},
+    "images": {"registry": "registry.example.org/ai", "pullSecrets": ["registry"]},
+    "secrets": {"hub": "hub"},
+    "head": {"state": {"redis": {"address": "redis://redis:6379", "secret": "redis"}}},
+    "expose": {
+        "ingress": {"host": "llm.example.org", "tlsSecret": "llm", "className": "nginx"},
+        "route": {"host": "llm.example.org", "gateway": "edge"},
+    },
+    "network": {"clients": ["ingress-nginx"]},
+    "monitoring": {"labels": {"release": "prometheus"}},
+    "volume": {"size": "600Gi", "storageClass": "shared", "env": {"HTTPS_PROXY": "http://p:1"}},
+}
+"""Whatever can be turned on."""
+
+Rendered = list[Manifest]
+each_profile = pytest.mark.parametrize("profile", PROFILE)
+
+
+@pytest.fixture(scope="session")
+def rendered(helm: Helm) -> dict[str, Rendered]:
+    """Of every profile as it is, and with everything turned on."""
+    bare = {name: helm.template(path) for name, path in PROFILE.items()}
+    return bare | {f"{name}, all": helm.template(path, ALL) for name, path in PROFILE.items()}
+
+
+@pytest.mark.parametrize("release", ["1.30", "1.37"])
+def test_kubernetes_knows_every_key(
+    rendered: dict[str, Rendered], release: str, tmp_path: Path
+) -> None:
+    python = needed("helm", "python") / "python"
+    every = [found for manifests in rendered.values() for found in manifests]
+    assert builtin_problems(every, release, python, tmp_path) == ""
+
+
+def test_kuberay_and_prometheus_operator_know_every_key(rendered: dict[str, Rendered]) -> None:
+    crds = needed("helm", "crds") / "crds"
+    for manifests in rendered.values():
+        assert of_kind(manifests, "RayService")
+        assert custom_problems(manifests, crds) == []
+
+
+@each_profile
+def test_every_container_is_restricted_and_cannot_write_to_its_image(
+    rendered: dict[str, Rendered], profile: str
+) -> None:
+    """Pod Security Standards, "restricted"."""
+    for name, pod in pods(rendered[f"{profile}, all"]).items():
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert pod["automountServiceAccountToken"] is False, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys(), name
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True, name
+            assert security["allowPrivilegeEscalation"] is False, name
+            assert security["capabilities"] == {"drop": ["ALL"]}, name
+            assert "limits" in container["resources"], name
+
+
+def test_rdma_pins_memory_and_notes_name_the_group(helm: Helm) -> None:
+    given = {"gpus": {"h100x8": {"network": {"rdma": ["mlx5_0"]}}}}
+    found = pods(helm.template(PROFILE["h100x8x2"], given))
+    adds = {
+        name: pod["containers"][0]["securityContext"]["capabilities"].get("add")
+        for name, pod in found.items()
+        if name.startswith("RayService")
+    }
+    assert adds == {
+        "RayService/test-bifocal-h100x8/head": None,
+        "RayService/test-bifocal-h100x8/h100x8": ["IPC_LOCK"],
+    }
+
+
+@pytest.mark.parametrize("longest", ["1s", "90s", "10m", "1h", "1.5h", "2d"])
+def test_whatever_could_cut_an_answer_waits_longer_than_what_it_waits_for(
+    helm: Helm, longest: str
+) -> None:
+    few = {"outputTokens": {"plain": 1, "thinking": 1}}
+    slo = {mode: {"ttft": "1ms", "tpot": "1ms"} for mode in ("plain", "thinking")}
+    given = {"longestAnswer": longest, "gateway": {"limits": few}, "slo": slo}
+    found = helm.template(PROFILE["pocket"], ALL, given)
+    (service,) = of_kind(found, "RayService")
+    (ingress,) = of_kind(found, "Ingress")
+    (route,) = of_kind(found, "HTTPRoute")
+    (gateway,) = of_kind(found, "Deployment")
+    gateway_pod = gateway["spec"]["template"]["spec"]
+    ray_pods = [group["template"]["spec"] for group in ray_groups(service)]
+    waits = ingress["metadata"]["annotations"]
+    leave = int(gateway_pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    answer = {
+        deployment["graceful_shutdown_timeout_s"]
+        for application in json.loads(service["spec"]["serveConfigV2"])["applications"]
+        for deployment in application["deployments"]
+    }
+    assert answer == {seconds(longest)}
+    proxies = {
+        int(waits["nginx.ingress.kubernetes.io/proxy-read-timeout"]),
+        *(int(value[:-1]) for value in route["spec"]["rules"][0]["timeouts"].values()),
+    }
+    drains = {int(variables(pod)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]) for pod in ray_pods}
+    graces = {pod["terminationGracePeriodSeconds"] for pod in ray_pods}
+    deletion = service["spec"]["rayClusterDeletionDelaySeconds"]
+    assert max(answer) < min(proxies) <= max(proxies) < min(drains)
+    assert max(drains) < min(graces) <= max(graces) < deletion
+    assert gateway_pod["terminationGracePeriodSeconds"] > max(proxies) + leave
+
+
+def seconds(text: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    return float(text[:-1]) * units[text[-1]]
+
+
+def variables(pod: Manifest) -> dict[str, str]:
+    return {each["name"]: each.get("value", "") for each in pod["containers"][0]["env"]}
+
+
+def test_only_the_gateway_reaches_the_replicas(rendered: dict[str, Rendered]) -> None:
+    found = {
+        policy["metadata"]["name"].removeprefix("test-bifocal-"): policy["spec"]
+        for policy in of_kind(rendered["mixed, all"], "NetworkPolicy")
+    }
+    callers: dict[str, set[str]] = {}
+    for rule in found["pools"]["ingress"]:
+        for peer in rule["from"]:
+            ports = {
+                range(p["port"], p.get("endPort", p["port"]) + 1) for p in rule.get("ports", ())
+            }
+            for port in (30_000, 31_000, 8265, 6379, 10_001, 52_365, 8080):
+                if not ports or any(port in each for each in ports):
+                    callers.setdefault(str(port), set()).add(_who(peer))
+    assert callers == {
+        "30000": {"pools", "gateway"},
+        "31000": {"pools", "gateway"},
+        "8265": {"pools", "gateway", "kuberay-system"},
+        "6379": {"pools"},
+        "10001": {"pools"},
+        "52365": {"pools", "kuberay-system"},
+        "8080": {"pools", "monitoring"},
+    }
+    assert all(sorted(spec["policyTypes"]) == ["Egress", "Ingress"] for spec in found.values())
+
+
+def _who(peer: dict[str, Any]) -> str:
+    kind, selector = next(iter(peer.items()))
+    labels: dict[str, str] = selector["matchLabels"]
+    key = "app.kubernetes.io/component" if kind == "podSelector" else "kubernetes.io/metadata.name"
+    return labels[key]
+
+
+@each_profile
+def test_every_pod_has_a_policy(rendered: dict[str, Rendered], profile: str) -> None:
+    manifests = rendered[f"{profile}, all"]
+    guarded = {
+        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+        for policy in of_kind(manifests, "NetworkPolicy")
+    }
+    assert guarded == {"gateway", "pools", "weights", "secrets"}
+
+
+def test_no_secret_stands_in_what_is_rendered(rendered: dict[str, Rendered]) -> None:
+    for manifests in rendered.values():
+        for secret in of_kind(manifests, "Secret"):
+            assert not {"data", "stringData"} & secret.keys()
+
+
+def test_the_same_values_render_the_same(helm: Helm) -> None:
+    """So that Argo CD and Flux see no drift."""
+    assert helm.template(PROFILE["mixed"], ALL) == helm.template(PROFILE["mixed"], ALL)
+
+
+def test_another_release_of_the_chart_changes_no_pod_of_rays(helm: Helm) -> None:
+    """KubeRay would build a second cluster."""
+    for service in of_kind(helm.template(PROFILE["mixed"]), "RayService"):
+        for group in ray_groups(service):
+            metadata = group["template"]["metadata"]
+            assert metadata.keys() == {"labels"}
+            assert metadata["labels"].keys() == {
+                "app.kubernetes.io/instance",
+                "app.kubernetes.io/component",
+            }
+
+
+def test_a_change_of_a_pool_edits_its_own_text_and_the_gateways_alone(helm: Helm) -> None:
+    before = helm.template(PROFILE["mixed"])
+    after = helm.template(PROFILE["mixed"], {"models": {"qwen3-8b": {"replicas": 2}}})
+    assert set(_differences(before, after)) == {
+        ("ConfigMap", "test-bifocal-gateway"),
+        ("Deployment", "test-bifocal-gateway"),
+        ("RayService", "test-bifocal-l40s"),
+    }
+    (old, new) = (
+        next(s for s in of_kind(each, "RayService") if s["metadata"]["name"].endswith("l40s"))
+        for each in (before, after)
+    )
+    assert old["spec"].pop("serveConfigV2") != new["spec"].pop("serveConfigV2")
+    assert old == new
+
+
+def _differences(before: Rendered, after: Rendered) -> list[tuple[str, str]]:
+    def by_name(manifests: Rendered) -> dict[tuple[str, str], Manifest]:
+        return {(m["kind"], m["metadata"]["name"]): m for m in manifests}
+
+    old, new = by_name(before), by_name(after)
+    return [key for key in old | new if old.get(key) != new.get(key)]
+
+
+def test_a_replica_that_spans_nodes_has_them_as_one_group(helm: Helm) -> None:
+    (service,) = of_kind(helm.template(PROFILE["h100x8x2"]), "RayService")
+    (group,) = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert (group["replicas"], group["numOfHosts"]) == (1, 2)
+    (container,) = group["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == "8"
+
+
+def test_a_head_has_no_gpu_and_no_engine(rendered: dict[str, Rendered]) -> None:
+    for service in of_kind(rendered["mixed"], "RayService"):
+        head, *_ = ray_groups(service)
+        assert head["rayStartParams"]["num-cpus"] == "0"
+        assert head["rayStartParams"]["num-gpus"] == "0"
+        limits = head["template"]["spec"]["containers"][0]["resources"]["limits"]
+        assert "nvidia.com/gpu" not in limits
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        pytest.param({"modles": {}}, "modles", id="a misspelt key"),
+        pytest.param({"gpus": {"cpu": {"perNodes": 2}}}, "perNodes", id="a misspelt key inside"),
+        pytest.param({"longestAnswer": 3600}, "longestAnswer", id="a number without a unit"),
+        pytest.param({"models": {"pocket-dense": {"replicas": 0}}}, "replicas", id="no replica"),
+        pytest.param({"gpus": {"Big_One": {"kind": "cpu"}}}, "Big_One", id="no name for an object"),
+        pytest.param(
+            {"models": {"qwen3-9b": {"on": "cpu"}}},
+            "qwen3-9b is not in the catalog; allowed: pocket-dense",
+            id="an unknown model",
+        ),
+        pytest.param(
+            {"models": {"pocket-dense": {"on": "gpu"}}},
+            'models.pocket-dense.on: found "gpu"; allowed: cpu',
+            id="an unknown group",
+        ),
+        pytest.param(
+            {
+                "gpus": {"one": {"kind": "h100-80g"}},
+                "models": {"qwen3-235b-a22b": {"on": "one", "precision": "fp8"}},
+            },
+            "220.2 GiB of weights",
+            id="what does not fit",
+        ),
+        pytest.param(
+            {
+                "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 3}},
+                "models": {
+                    "qwen3-8b": {"on": "l40s", "replicas": 2},
+                    "qwen3-4b": {"on": "l40s", "replicas": 2},
+                },
+            },
+            "gpus.l40s: its models need 4 GPUs (qwen3-4b 2 x 1, qwen3-8b 2 x 1); it has 3",
+            id="more GPUs than there are",
+        ),
+        pytest.param(
+            {
+                "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 3}},
+                "models": {"qwen3-8b": {"on": "l40s", "replicas": 4}},
+            },
+            "models.qwen3-8b.replicas: found 4; l40s holds at most 3",
+            id="more replicas than there is room for",
+        ),
+        pytest.param(
+            {
+                "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 7}},
+                "models": {"qwen3-8b": {"on": "l40s"}},
+            },
+            "bifocal plan --values",
+            id="GPUs that the table lacks",
+        ),
+        pytest.param(
+            {"models": {"pocket-dense": {"source": "./mine"}}},
+            "name it from /",
+            id="a relative folder",
+        ),
+        pytest.param(
+            {
+                "models": {"pocket-dense": {"context": 1024}},
+                "layouts": {
+                    "pocket-dense": {"of": "something else", "layout": {}, "stuckAfter": 60}
+                },
+            },
+            "was planned for something else",
+            id="a plan of other values",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_what_was_found_and_what_to_do(
+    helm: Helm, given: Manifest, told: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        helm.template(PROFILE["pocket"], given)
+    assert told in str(refused.value)
