@@ -103,4 +103,5 @@ def test_without_its_hub_a_pool_says_so_and_the_other_serves(service: Service) -
     with pytest.raises(HTTPError) as refused:
         ask(service, "from-nowhere")
     assert refused.value.code == 503
+    refused.value.close()
     assert ask(service, "from-hub")["choices"]
