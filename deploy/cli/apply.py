@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -20,6 +21,7 @@ from deploy.cli.inputs import Config, Json, cluster_of
 from deploy.config import Cluster
 from deploy.failure import Exit, Failure
 from deploy.local.changes import Changes, as_it_listens, changes
+from deploy.local.gateway import offered
 from deploy.local.pool_changes import Kind, PoolChange
 from deploy.local.pools import pools_of
 from deploy.local.preflight import NotReady, check_more
@@ -110,12 +112,14 @@ def _confirm(*, yes: bool) -> None:
 def _rollout(
     state: StateFolder, running: Running, old: Cluster, new: Cluster, report: Report
 ) -> Rollout:
+    at = urlsplit(running.url)
     return Rollout(
         state,
         old,
         new,
         ray=RayRest(running.ports.dashboard, state.ray_token_file.read_text()),
         another_gateway=partial(os.kill, running.supervisor.pid, ANOTHER_GATEWAY),
+        offered=partial(offered, at.hostname or "", at.port or 0),
         report=report,
     )
 

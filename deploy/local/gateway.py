@@ -2,6 +2,7 @@
 configured otherwise without a moment in which nobody listens."""
 
 import http.client
+import json
 import os
 import select
 import socket
@@ -125,11 +126,27 @@ class Gateway:
 
 def answers(host: str, port: int, path: str = "/health") -> bool:
     """Whether it says 200."""
+    found = _asked(host, port, path)
+    return found is not None and found[0] == http.HTTPStatus.OK
+
+
+def offered(host: str, port: int) -> frozenset[str]:
+    """The pools that it says are ready, a moment later than they are: it asks Ray by turns."""
+    found = _asked(host, port, "/ready")
+    try:
+        pools = json.loads(found[1])["pools"] if found else {}
+    except (ValueError, KeyError):
+        return frozenset()
+    return frozenset(name for name, pool in pools.items() if pool["ready"])
+
+
+def _asked(host: str, port: int, path: str) -> tuple[int, bytes] | None:
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == http.HTTPStatus.OK
+        response = connection.getresponse()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()

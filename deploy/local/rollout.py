@@ -17,6 +17,7 @@ from deploy.config import Cluster
 from deploy.local.applications import text_of
 from deploy.local.changes import Changes
 from deploy.local.phases import Phase, PoolStatus, statuses
+from deploy.local.pool_changes import at_least
 from deploy.local.pools import pools_of
 from deploy.local.ray_head import said
 from deploy.local.report import Report
@@ -28,6 +29,8 @@ from serving.pools.engine import Pool
 TICK_S: Final = 0.5
 HANDOVER_WITHIN_S: Final = 90.0
 """The supervisor waits for the new gateway for a minute."""
+OFFERED_WITHIN_S: Final = 30.0
+"""After that something else is wrong, and the gateway tells its clients so."""
 
 
 class NotApplied(Exception):
@@ -43,7 +46,8 @@ class Ray(Protocol):
 
 
 class Rollout:
-    """From `old`, which runs, to `new`. `another_gateway` asks the supervisor for one."""
+    """From `old`, which runs, to `new`. `another_gateway` asks the supervisor for one, and
+    `offered` are the pools that the one there is knows to be ready."""
 
     def __init__(
         self,
@@ -53,11 +57,12 @@ class Rollout:
         *,
         ray: Ray,
         another_gateway: Callable[[], None],
+        offered: Callable[[], frozenset[str]],
         report: Report,
     ) -> None:
         self._state, self._ray, self._report = state, ray, report
         self._old, self._new = old, new
-        self._another_gateway = another_gateway
+        self._another_gateway, self._offered = another_gateway, offered
         self._running = self._now()
         self._has_told_ray = self._has_handed_over = False
 
@@ -90,6 +95,7 @@ class Rollout:
             self._hand_over()
         if found.beside and gone:
             self._deploy(shall)
+        self._await_gateway(shall)
 
     def _put_back(self) -> str:
         """What to say of it."""
@@ -132,6 +138,14 @@ class Rollout:
                 raise NotApplied(msg)
             if found and all(each.phase is Phase.READY for each in found):
                 return
+            time.sleep(TICK_S)
+
+    def _await_gateway(self, pools: list[Pool]) -> None:
+        """It asks Ray by turns, and whoever is told that all is done may ask at once."""
+        deadline = time.monotonic() + OFFERED_WITHIN_S
+        awake = {pool.name for pool in pools if at_least(pool)}
+        while not awake <= self._offered() and time.monotonic() < deadline:
+            self._now()
             time.sleep(TICK_S)
 
     def _statuses(self, pools: list[Pool]) -> list[PoolStatus]:

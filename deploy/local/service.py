@@ -6,7 +6,7 @@ supervisor's.
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +17,9 @@ import yaml
 from deploy.config import Cluster
 from deploy.local import head, preflight
 from deploy.local.applications import text_of
-from deploy.local.gateway import Gateway, answers, command
+from deploy.local.gateway import Gateway, answers, command, offered
 from deploy.local.listeners import Listener, listeners
-from deploy.local.phases import PoolStatus, statuses
+from deploy.local.phases import Phase, PoolStatus, statuses
 from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, free_ports, url_of
 from deploy.local.processes import ProcessId, session
@@ -126,9 +126,13 @@ class LocalService:
             self._state.write(self._state.cluster_file, self._state.applying_file.read_text())
         return self._handover_failed
 
-    def gateway_answers(self) -> bool:
+    def is_offered(self, pools: Iterable[PoolStatus]) -> bool:
+        """Whether the gateway answers and knows of each pool that is ready. One that sleeps has no
+        replica to be known of."""
         spec = self.cluster.gateway
-        return answers(EVERYWHERE.get(spec.host, spec.host), spec.port)
+        host = EVERYWHERE.get(spec.host, spec.host)
+        awake = {each.name for each in pools if each.phase is Phase.READY and each.ready}
+        return awake <= offered(host, spec.port) if awake else answers(host, spec.port)
 
     def wide_listeners(self) -> Iterator[Listener]:
         """Those that others than this machine can reach."""

@@ -107,7 +107,7 @@ class Supervisor:
         if failure := self._service.failure(pools):
             raise StartFailed(f"{failure}\nRay's logs: {self._service.ray.logs}")
         self._missing = {each.name: each.trouble for each in pools if each.trouble}
-        return all(each.is_settled for each in pools) and self._service.gateway_answers()
+        return all(each.is_settled for each in pools) and self._service.is_offered(pools)
 
     def _announce(self) -> None:
         self._report.close()

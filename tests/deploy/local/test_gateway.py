@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from deploy.local.gateway import Gateway, answers, command
+from deploy.local.gateway import Gateway, answers, command, offered
 from deploy.local.ports import free_ports
 from tests.serving.gateway.peers import (
     ANSWER,
@@ -179,6 +179,7 @@ class Healthy(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/health" else 503)
         self.end_headers()
+        self.wfile.write(b'{"pools": {"a": {"ready": true}, "b": {"ready": false}}}')
 
     def log_message(self, *_: object) -> None:
         return
@@ -198,3 +199,8 @@ def test_it_answers_if_it_says_200(port: int) -> None:
     assert answers("127.0.0.1", port)
     assert not answers("127.0.0.1", port, "/ready")
     assert not answers("127.0.0.1", free_ports(1)[0])
+
+
+def test_it_says_which_pools_it_knows_to_be_ready(port: int) -> None:
+    assert offered("127.0.0.1", port) == {"a"}
+    assert offered("127.0.0.1", free_ports(1)[0]) == frozenset()

@@ -19,6 +19,7 @@ from deploy.local.rollout import NotApplied, Rollout, alone
 from deploy.local.service import as_file
 from deploy.local.state import Running, StateFolder
 
+DENSE, MOE = "pocket-dense", "pocket-moe"
 RUNNING = Running(ProcessId(1, 1.0), "ready", "http://gateway", "http://ray", Ports(*range(10)), "")
 
 
@@ -53,6 +54,9 @@ class World:
         }
         return {"applications": {name: {"status": said} for name, said in status.items()}}
 
+    def offered(self) -> frozenset[str]:
+        return frozenset(self._told or (DENSE, MOE))
+
     def another_gateway(self) -> None:
         self.done.append("gateway")
         running = self._state.load()
@@ -86,6 +90,7 @@ def run(
         new,
         ray=world,
         another_gateway=world.another_gateway,
+        offered=world.offered,
         report=PlainReport(lambda text: None),
     )
     try:
@@ -95,9 +100,6 @@ def run(
     assert state.cluster_file.read_text() == as_file(new)
     assert not state.applying_file.exists()
     return world.done, None
-
-
-DENSE, MOE = "pocket-dense", "pocket-moe"
 
 
 @pytest.mark.parametrize(
@@ -187,6 +189,7 @@ def test_a_service_that_ends_meanwhile_is_not_waited_for(
         cluster(DENSE, router={"fast": DENSE}),
         ray=world,
         another_gateway=state.clear,
+        offered=world.offered,
         report=PlainReport(lambda text: None),
     )
     with pytest.raises(NotApplied, match="has ended"):

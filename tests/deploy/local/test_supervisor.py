@@ -72,7 +72,7 @@ class Service:
             return "Ray ended"
         return "pocket-moe failed" if all(each.trouble for each in pools) else None
 
-    def gateway_answers(self) -> bool:
+    def is_offered(self, pools: list[PoolStatus]) -> bool:
         return True
 
     def wide_listeners(self) -> Iterator[Any]:
