@@ -19,4 +19,4 @@ def build(args: PoolArgs) -> Application:
 
     fetcher = Puller()
     pinned = asyncio.run(fetcher.pinned(args.weights))
-    return app.build(args.model_copy(update={"weights": pinned}), fetcher)
+    return app.build_with(args.model_copy(update={"weights": pinned}), fetcher)

@@ -46,7 +46,12 @@ class PoolArgs(BaseModel):
     """Serve's options, without those that change while it runs."""
 
 
-def build(args: PoolArgs, fetcher: Fetcher | None = None) -> Application:
+def build(args: PoolArgs) -> Application:
+    """Of weights that are a folder. Serve takes no builder of more than one argument."""
+    return build_with(args, None)
+
+
+def build_with(args: PoolArgs, fetcher: Fetcher | None) -> Application:
     """Weights that are no folder need a fetcher."""
     return serve.deployment(Replica, name=DEPLOYMENT, **args.deployment).bind(args, fetcher)
 

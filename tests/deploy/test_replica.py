@@ -6,18 +6,19 @@ from typing import Any
 import pytest
 
 from deploy.local.pools import BUILDER
+from serving.pools import serve_config
 
 pytest.importorskip("ray.serve")
 
 COMMIT = "a" * 40
 
 
-def built(weights: dict[str, Any] | None) -> tuple[Any, Any]:
+def built(weights: dict[str, Any] | None, by: str = BUILDER) -> tuple[Any, Any]:
     """What each replica is made with, as Serve has it when it has called the builder by name."""
     from ray import cloudpickle
     from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 
-    module, name = BUILDER.split(":")
+    module, name = by.split(":")
     args = {
         "name": "tiny", "source": "/w", "cpu": True, "accelerator": None, "stuck_after_s": 60.0,
         "engine": {}, "deployment": {}, "weights": weights,
@@ -28,8 +29,9 @@ def built(weights: dict[str, Any] | None) -> tuple[Any, Any]:
     return given, fetcher
 
 
-def test_a_folder_needs_nobody_who_fetches():
-    given, fetcher = built(None)
+@pytest.mark.parametrize("by", [BUILDER, serve_config.BUILDER])
+def test_a_folder_needs_nobody_who_fetches(by):
+    given, fetcher = built(None, by)
     assert (given.source, given.weights, fetcher) == ("/w", None, None)
 
 
