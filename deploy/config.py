@@ -28,7 +28,7 @@ POCKET: Final = Path(__file__).parent / "pocket" / "bifocal.yaml"
 """The cluster file that is used where none is given; `examples/pocket.yaml` is the same text."""
 MAX_PROBLEMS_SHOWN: Final = 20
 
-_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+MODEL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 
 
 class ConfigError(Exception):
@@ -115,7 +115,7 @@ class Cluster(ServingSpec):
 
     def _problems_of_models(self) -> Iterator[str]:
         for name, model in self.models.items():
-            if name in VIRTUAL or not _MODEL_NAME.fullmatch(name):
+            if name in VIRTUAL or not MODEL_NAME.fullmatch(name):
                 yield (
                     f"models.{name}: not a name for a model; allowed: a-z, 0-9, - and ., but not "
                     f"{', '.join(VIRTUAL)}"

@@ -35,16 +35,21 @@ def text() -> str:
 
 
 def lines(section: type[BaseModel], depth: int) -> Iterator[str]:
-    """Of every key with a default, in the order of the class."""
+    """Of every key that may be left out, in the order of the class; a comment where it then is
+    nothing."""
     known = _OF_FILE.get(section)
     for name, field in section.model_fields.items():
         inner = _section(field.annotation)
         if known and name in known.model_fields and inner not in _OF_FILE:
             continue
-        if field.default is PydanticUndefined or field.default is None:
+        if field.default is PydanticUndefined:
             continue
         yield from _said(field.description or "", depth)
-        yield from _entry(field.alias or name, field.default, inner, depth)
+        key = field.alias or name
+        if field.default is None:
+            yield f"{'  ' * depth}# {key}:"
+        else:
+            yield from _entry(key, field.default, inner, depth)
         if depth == 0:
             yield ""
 
@@ -53,7 +58,8 @@ def _entry(key: str, default: Any, inner: type[BaseModel] | None, depth: int) ->
     indent = "  " * depth
     below = list(lines(inner, depth + 1)) if inner and not _is_short(default) else []
     if below:
-        yield f"{indent}{key}:"
+        empty = all(line.lstrip().startswith("#") for line in below)
+        yield f"{indent}{key}:{' {}' if empty else ''}"
         yield from below
     else:
         yield f"{indent}{key}: {_flow(default)}"

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from deploy.chart.values import Values
+from deploy.config import MODEL_NAME
+from serving.config import OURS
+from serving.routing import VIRTUAL
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 
@@ -20,6 +23,7 @@ def schema() -> dict[str, Any]:
     for part in list(parts(found)):
         _as_draft_7(part)
         _as_yaml_1_1(part)
+    _add_checks(found["$defs"], found["properties"])
     found["properties"]["global"] = {"type": "object", "additionalProperties": False}
     return {"$schema": DRAFT, "title": "Values of the chart bifocal", **found}
 
@@ -59,6 +63,16 @@ def _as_yaml_1_1(part: dict[str, Any]) -> None:
         part["anyOf"] = [{"required": ["on"]}, {"required": ["true"]}]
         if not part["required"]:
             del part["required"]
+
+
+def _add_checks(sections: dict[str, Any], whole: dict[str, Any]) -> None:
+    """What the code checks beyond types, as far as a schema can: a gateway that refuses its file
+    would not start, and nobody reads its log before."""
+    model = sections["ModelSpec"]["properties"]
+    model["engine"]["propertyNames"] = {"not": {"enum": sorted(OURS)}}
+    sections["NetworkSpec"]["properties"]["nccl"]["propertyNames"] = {"pattern": "^NCCL_"}
+    names = {"pattern": f"^{MODEL_NAME.pattern}$", "not": {"enum": list(VIRTUAL)}}
+    whole["models"]["propertyNames"] = names
 
 
 def text() -> str:

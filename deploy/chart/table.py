@@ -18,13 +18,13 @@ from deploy.chart.cuts import CACHE, base, cut, source_in_image
 from deploy.layouts import problems_of_layouts, with_layouts
 from deploy.local.pools import BUILDER
 from serving.catalog import CATALOG, ModelFacts, Modes
-from serving.config import ModelSpec
+from serving.config import ModelSpec, OutputTokens, Slo
 from serving.gateway.loading import expected_start_s
 from serving.layout.gpus import KINDS
 from serving.layout.memory import UTILISATION
 from serving.pools.engine import ACCELERATORS, Hardware, Pool
 from serving.pools.serve_config import DEPLOYMENT, ONGOING_PER_REPLICA, Proxy, serve_config
-from serving.values import ModelName
+from serving.values import Mode, ModelName
 
 SHAPES: Final = {
     "cpu": ((1, 1),),
@@ -69,6 +69,7 @@ def head() -> dict[str, Any]:
         "planned": PLANNED,
         "env": env,
         "accelerators": sorted(ACCELERATORS),
+        "promises": {mode.value: _promise(mode) for mode in Mode},
         "models": {
             name: {precision: _model(name, precision, common) for precision in precisions(facts)}
             for name, facts in CATALOG.items()
@@ -180,6 +181,12 @@ def _model(name: ModelName, precision: str, common: dict[str, Any]) -> dict[str,
         "start": round(expected_start_s(facts, precision)),
         "engine": {key: value for key, value in engine.items() if common.get(key) != value},
     }
+
+
+def _promise(mode: Mode) -> dict[str, Any]:
+    """How long an answer may take at most, where the values do not say."""
+    tokens = OutputTokens().of(mode)
+    return {**Slo().of(mode).model_dump(mode="json", by_alias=True), "tokens": tokens}
 
 
 def text() -> str:

@@ -14,6 +14,7 @@ import yaml
 from deploy.chart import planned
 from deploy.chart.cuts import CACHE, POCKET
 from deploy.chart.values import Values
+from deploy.config import load
 from deploy.local.pools import BUILDER, pools_of
 from deploy.pocket import folder
 from deploy.reading import read_document
@@ -145,3 +146,20 @@ def test_serve_gets_what_a_laptop_would_give_it(helm: Helm, given: Path | Manife
     values = Values.model_validate(raw)
     found = charts(helm.template(given, yaml.safe_load(planned.text(values))))
     assert found == {f"test-bifocal-{group}": ours(values, group) for group in values.gpus}
+
+
+@pytest.mark.parametrize(
+    "given", [*PROFILES, *FILES.values()], ids=[*(path.stem for path in PROFILES), *FILES]
+)
+def test_the_gateway_takes_its_file(helm: Helm, given: Path | Manifest, tmp_path: Path) -> None:
+    """It would not start otherwise, after all else has."""
+    raw = read_document(given).data if isinstance(given, Path) else given
+    values = Values.model_validate(raw)
+    rendered = helm.template(given, yaml.safe_load(planned.text(values)))
+    (config,) = [each for each in of_kind(rendered, "ConfigMap") if "bifocal.yaml" in each["data"]]
+    file = tmp_path / "bifocal.yaml"
+    file.write_text(config["data"]["bifocal.yaml"])
+    found = load(file)
+    assert found.models == values.models
+    assert found.longest_answer == values.longest_answer
+    assert (found.gateway.host, found.gateway.port) == ("0.0.0.0", 8000)

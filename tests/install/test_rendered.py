@@ -241,8 +241,17 @@ def test_a_head_has_no_gpu_and_no_engine(rendered: dict[str, Rendered]) -> None:
         pytest.param({"modles": {}}, "modles", id="a misspelt key"),
         pytest.param({"gpus": {"cpu": {"perNodes": 2}}}, "perNodes", id="a misspelt key inside"),
         pytest.param({"longestAnswer": 3600}, "longestAnswer", id="a number without a unit"),
+        pytest.param(
+            {"longestAnswer": "40m"},
+            "found 2400 s; 38912 tokens of gateway.limits.outputTokens.thinking take 3115.96 s",
+            id="answers longer than the longest",
+        ),
         pytest.param({"models": {"pocket-dense": {"replicas": 0}}}, "replicas", id="no replica"),
         pytest.param({"gpus": {"Big_One": {"kind": "cpu"}}}, "Big_One", id="no name for an object"),
+        pytest.param(
+            {"models": {"pocket-dense": {"engine": {"api_key": "x"}}}}, "api_key", id="an argument"
+        ),
+        pytest.param({"models": {"auto": {"on": "cpu"}}}, "auto", id="a virtual model's name"),
         pytest.param(
             {"models": {"qwen3-9b": {"on": "cpu"}}},
             "qwen3-9b is not in the catalog; allowed: pocket-dense",

@@ -9,7 +9,12 @@ longer than the one before it, so that what waits outside never ends what is ins
 */}}
 {{- define "bifocal.deadlines" -}}
 {{- $answer := include "bifocal.seconds" (.Values.longestAnswer | default "1h") | float64 | ceil | int -}}
-{{- $leave := 15 -}}
+{{- $leave := 15 }}{{ include "bifocal.table" . }}
+{{- range $mode, $is := .Values.table.promises }}
+  {{- $slo := dig $mode dict ($.Values.slo | default dict) }}{{ $tokens := dig "limits" "outputTokens" $mode $is.tokens $.Values.gateway }}
+  {{- $needed := addf (include "bifocal.seconds" ($slo.ttft | default $is.ttft)) (mulf $tokens (include "bifocal.seconds" ($slo.tpot | default $is.tpot))) }}
+  {{- if gt $needed (float64 $answer) }}{{ printf "longestAnswer: found %d s; %v tokens of gateway.limits.outputTokens.%s take %v s at slo.%s" $answer $tokens $mode $needed $mode | fail }}{{ end }}
+{{- end -}}
 answer: {{ $answer }}
 leave: {{ $leave }}
 proxy: {{ add $answer 10 }}

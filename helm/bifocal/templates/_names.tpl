@@ -71,9 +71,8 @@ spec:
 {{/* Variables by which a pod finds the weights, and what pulls them finds the hub. */}}
 {{- define "bifocal.weights.env" -}}
 - {name: BIFOCAL_WEIGHTS, value: {{ include "bifocal.weights.folder" . }}}
-{{- range $name, $value := .Values.volume.env }}
-- {name: {{ $name }}, value: {{ quote $value }}}
-{{- end }}{{ end }}
+{{- range $name, $value := .Values.volume.env }}{{ printf "- {name: %s, value: %q}" $name $value | nindent 0 }}{{ end }}
+{{- end }}
 {{- define "bifocal.weights.folder" }}{{ (.Values.weights).folder | default "/weights" }}{{ end }}
 {{- define "bifocal.weights.volume" -}}
 {{- if or .Values.volume.claim .Values.volume.size -}}
