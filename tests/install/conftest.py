@@ -44,7 +44,7 @@ def helm(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    folder = needed("etcd", "kube-apiserver", "kube-controller-manager", "crds")
+    folder = needed("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "crds")
     with ApiServer(folder, tmp_path_factory.mktemp("server")) as started:
         for crd in sorted((folder / "crds").glob("*.yaml")):
             started.define(crd)

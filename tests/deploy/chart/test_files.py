@@ -2,6 +2,7 @@
 
 import json
 import random
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +75,12 @@ def test_templates_can_be_read_in_one_sitting() -> None:
     }
     assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
     assert sum(lines.values()) < MOST_LINES_IN_ALL
+
+
+def test_the_clusters_run_the_ray_that_the_images_have() -> None:
+    project = tomllib.loads((CHART.parents[1] / "pyproject.toml").read_text())["project"]
+    for extra in ("cpu", "gpu"):
+        pins = [pin for pin in project["optional-dependencies"][extra] if pin.startswith("ray[")]
+        assert [pin.rpartition("==")[2] for pin in pins] == [table.RAY]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["version"] == chart["appVersion"] == project["version"]
