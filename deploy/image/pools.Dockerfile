@@ -1,0 +1,28 @@
+# syntax=docker/dockerfile:1
+# Ray's heads and workers with the engines. LOCK tells the variant: requirements-cpu.lock, or one for
+# GPUs. KubeRay starts them with bash and may look at them with wget. `build.sh` gives BASE, by digest.
+ARG BASE
+FROM ${BASE} AS build
+ARG LOCK=requirements-cpu.lock
+ARG INDEX=https://download.pytorch.org/whl/cpu
+WORKDIR /src
+COPY ${LOCK} ./lock
+RUN python -m venv /opt/bifocal \
+ && /opt/bifocal/bin/pip install --no-cache-dir --no-deps --require-hashes --extra-index-url "${INDEX}" -r lock
+COPY pyproject.toml README.md LICENSE ./
+COPY serving serving
+COPY ops ops
+COPY deploy deploy
+RUN /opt/bifocal/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+ && /opt/bifocal/bin/pip install --no-cache-dir --no-deps /wheels/bifocal-*.whl \
+ && ln -s "$(/opt/bifocal/bin/python -c 'from deploy import pocket; print(pocket.folder(pocket.NAMES[0]).parent)')" /opt/bifocal/models
+
+FROM ${BASE}
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends bash wget libgomp1 libnuma1 \
+ && rm -rf /var/lib/apt/lists/*
+COPY --from=build /opt/bifocal /opt/bifocal
+ENV PATH=/opt/bifocal/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 1000:1000
+ENTRYPOINT []
+CMD ["bash"]
