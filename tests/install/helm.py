@@ -52,11 +52,13 @@ class Helm:
             files += ["--values", str(path)]
         return files
 
-    def template(self, *values: Path | Manifest, kubernetes: str = "1.30.0") -> list[Manifest]:
+    def template(
+        self, *values: Path | Manifest, name: str = "test", kubernetes: str = "1.30.0"
+    ) -> list[Manifest]:
         """As Argo CD and Flux render it, with the newest APIs."""
         apis = [part for api in OF_TODAY for part in ("--api-versions", api)]
         text = self(
-            "template", "test", CHART, *self.values(*values), "--kube-version", kubernetes, *apis
+            "template", name, CHART, *self.values(*values), "--kube-version", kubernetes, *apis
         )
         return [found for found in yaml.load_all(text, yaml.CSafeLoader) if found]
 

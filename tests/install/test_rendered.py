@@ -226,6 +226,34 @@ def test_a_replica_that_spans_nodes_has_them_as_one_group(helm: Helm) -> None:
     assert container["resources"]["limits"]["nvidia.com/gpu"] == "8"
 
 
+def test_ranks_on_cpus_of_several_nodes_stand_on_what_ray_takes_for_gpus(helm: Helm) -> None:
+    cut = {
+        "of": "pocket-moe bf16 cpu 2x2, context 0, replicas 1, alone, data 1, expert false, "
+        "pipeline 2, tensor 2",
+        "layout": {"pipeline": 2, "tensor": 2},
+        "stuckAfter": 60,
+    }
+    given = {
+        "gpus": {"cpu": {"kind": "cpu", "perNode": 2, "nodes": 2}},
+        "models": {"pocket-moe": {"on": "cpu", "layout": {"pipeline": 2, "tensor": 2}}},
+        "layouts": {"pocket-moe": cut},
+    }
+    (service,) = of_kind(helm.template(given), "RayService")
+    (group,) = service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    assert (group["numOfHosts"], group["rayStartParams"]["num-gpus"]) == (2, "2")
+    assert group["rayStartParams"]["num-cpus"] == "5"
+
+
+def test_the_longest_names_are_names_for_kuberay(helm: Helm) -> None:
+    """It takes RayServices of at most 47 characters (`MaxRayServiceNameLength`)."""
+    group = "a" + "b" * 17
+    given = {"gpus": {group: {"kind": "cpu"}}, "models": {"pocket-moe": {"on": group}}}
+    found = helm.template(given, name="r" * 53)
+    (service,) = of_kind(found, "RayService")
+    assert len(service["metadata"]["name"]) <= 47
+    assert all(len(each["metadata"]["name"]) <= 63 for each in found)
+
+
 def test_a_head_has_no_gpu_and_no_engine(rendered: dict[str, Rendered]) -> None:
     for service in of_kind(rendered["mixed"], "RayService"):
         head, *_ = ray_groups(service)

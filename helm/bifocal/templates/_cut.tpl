@@ -30,19 +30,18 @@ neither is refused, with what to do, and what cannot run with the planner's arit
 {{- $where := "`bifocal plan --values VALUES > layouts.yaml` writes it; then give Helm `-f VALUES -f layouts.yaml`" -}}
 {{- $shape := eq $group.kind "cpu" | ternary "" (printf " %dx%d" $per $nodes) -}}
 {{- $entry := get $root.Values.table.cuts (printf "%s %s %s%s" $known $precision $group.kind $shape) | default dict -}}
-{{- $planned := get ($root.Values.layouts | default dict) $name -}}
+{{- $planned := get ($root.Values.layouts | default dict) $name }}{{ $whole := dict "tensor" 1 "pipeline" 1 "data" 1 "expert" false -}}
 {{- if $planned }}
   {{- if ne $planned.of $of }}{{ printf "layouts.%s was planned for %s, and the values have %s: %s" $name $planned.of $of $where | fail }}{{ end }}
-  {{- toJson $planned }}
+  {{- include "bifocal.laid" (list $planned (dict "layout" (include "bifocal.laid" (list $whole $planned.layout) | fromJson))) }}
 {{- else if or (not $entry) $model.context $written }}{{ printf "models.%s: the chart's table has no layout for %s: %s" $name $of $where | fail }}
 {{- else if $entry.no }}{{ printf "models.%s: %s" $name $entry.no | fail }}
 {{- else }}
   {{- $found := dict }}{{ $steps := get $entry $alone | default $entry.alone }}
   {{- range $steps }}{{ if and (not $found) (ge (int .upTo) $least) }}{{ $found = . }}{{ end }}{{ end }}
   {{- if not $found }}{{ printf "models.%s.replicas: found %d; %s holds at most %d" $name $least $model.on (int (last $steps).upTo) | fail }}{{ end }}
-  {{- $layout := include "bifocal.laid" (list (dict "tensor" 1 "pipeline" 1 "data" 1 "expert" false) ($found.layout | default dict)) | fromJson }}
   {{- $engine := include "bifocal.laid" (list (eq $group.kind "cpu" | ternary dict $root.Values.table.planned) ($found.engine | default dict)) | fromJson }}
-  {{- dict "layout" $layout "engine" $engine "env" ($found.env | default dict) "stuckAfter" $found.stuckAfter | toJson }}
+  {{- dict "layout" (include "bifocal.laid" (list $whole ($found.layout | default dict)) | fromJson) "engine" $engine "env" ($found.env | default dict) "stuckAfter" $found.stuckAfter | toJson }}
 {{- end }}{{ end }}
 {{/* Replicas that are always there. */}}
 {{- define "bifocal.least" }}{{ kindIs "map" .replicas | ternary .replicas (dict "min" .replicas) | dig "min" 1 | default 1 | int }}{{ end }}
