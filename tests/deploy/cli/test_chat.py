@@ -160,8 +160,8 @@ def refusal(message: str) -> bytes:
         (400, refusal("top_p: too high"), {}, 2, ["bifocal: top_p: too high"]),
         (404, refusal("unknown model"), {}, 2, ["bifocal: unknown model"]),
         (401, refusal("no API key"), {}, 2, ["bifocal: no API key", "BIFOCAL_KEY"]),
-        (429, refusal("full"), {"retry-after": "2"}, 3, ["bifocal: full", "again in 2 s"]),
-        (503, refusal("loading"), {}, 3, ["bifocal: loading", "bifocal status"]),
+        (429, refusal("full"), {"retry-after": "2"}, 4, ["bifocal: full", "again in 2 s"]),
+        (503, refusal("loading"), {}, 4, ["bifocal: loading", "bifocal status"]),
         (500, refusal("broken"), {}, 1, ["bifocal: broken"]),
         (502, b"<html>", {}, 1, ["answers 502 Bad Gateway"]),
         (200, event(content="a") + b'data: {"error": {"message": "died"}}\n\n', {}, 1, ["died"]),
@@ -190,7 +190,7 @@ def test_nobody_there_is_code_3_with_the_way_to_start_it(bifocal):
 
 @pytest.mark.parametrize(
     ("status", "code", "said"),
-    [(401, 2, "no API key"), (503, 3, "no API key"), (500, 1, "no API key")],
+    [(401, 2, "no API key"), (503, 4, "no API key"), (500, 1, "no API key")],
 )
 def test_the_exam_does_not_begin_where_nobody_takes_it(bifocal, endpoint, status, code, said):
     endpoint.status, endpoint.body = status, refusal("no API key")
