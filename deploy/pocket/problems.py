@@ -65,11 +65,8 @@ MOE = Mix(
         "result": 2,
         "echo": 1,
     },
-    {"easy_sum": 0.2, "hard_sum": 0.9, "tool": 0.25, "talk": 0.5, "fact": 0.5},
+    {"easy_sum": 0.2, "hard_sum": 0.9, "tool": 0.45, "talk": 0.5, "fact": 0.5},
 )
-
-TEXTS = Mix(MOE.weights, {**MOE.thinking, "tool": 0.45})
-"""What the tokenizer learns from: its own, so that a model's diet may change and no token does."""
 
 
 def draw(rng: random.Random, mix: Mix, progress: float = 1.0) -> tuple[Problem, bool]:
