@@ -69,7 +69,8 @@ def environment(
     inherited: Mapping[str, str], *, pool_token: str, ray_token_file: Path
 ) -> dict[str, str]:
     """What every process of the cluster sees. Direct ingress: each replica answers on a port of its
-    own. An idle replica of a laptop need not linger for load balancers (2 s instead of 30)."""
+    own. An idle replica that leaves lingers until the gateway has asked anew, which it does each
+    second (5 s; Ray's own 30 are for load balancers)."""
     kept = {key: value for key, value in inherited.items() if key not in INHERITED_RAY}
     return {
         **kept,
@@ -81,7 +82,7 @@ def environment(
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
-        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "2",
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
         # Ray gives its own agents up after fifteen seconds, which a busy laptop can take.
         "RAY_agent_register_timeout_ms": "120000",
         "RAY_raylet_start_wait_time_s": "120",

@@ -73,7 +73,7 @@ class Rollout:
             self._go(found)
         except (NotApplied, RayRefused) as error:
             self._report.close()
-            self._report.say(f"{error}\nputting back what ran before")
+            self._report.say("it does not work; putting back what ran before")
             raise NotApplied(f"{error}\n{self._put_back()}") from error
         self._report.close()
         self._state.write(self._state.cluster_file, as_file(self._new))
