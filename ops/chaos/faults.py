@@ -14,6 +14,7 @@ class Role(StrEnum):
     REPLICA = "the replica"
     GATEWAY = "the gateway"
     HEAD = "Ray's head"
+    NODE = "a node, with all that runs on it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,6 @@ FAULTS: Final = tuple(
     )
 )
 """The head comes last: on one machine nothing lives long without it."""
+
+NODE_KILLED: Final = Fault("node-killed", signal.SIGKILL, Role.NODE)
+"""Not one of one machine's: who has nodes sends it."""

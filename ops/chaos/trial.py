@@ -51,8 +51,8 @@ class Trial:
     """Whether the process is still there at the end, dead or stopped or whole."""
 
 
-async def run(place: Place, fault: Fault, clients: int) -> Trial:
-    """Raises NoVictim."""
+async def run(place: Place, fault: Fault, clients: int, limit_s: float = LIMIT_S) -> Trial:
+    """Ends when all is well again, or when so long was waited for it. Raises NoVictim."""
     loads = [
         Clients(place.url, place.headers, place.victim, clients),
         *(Clients(place.url, place.headers, pool, 1) for pool in place.others),
@@ -65,7 +65,7 @@ async def run(place: Place, fault: Fault, clients: int) -> Trial:
         try:
             await asyncio.sleep(BEFORE_S)
             process, at = _hit(place, fault)
-            await _until_well(place, loads, routing, at)
+            await _until_well(place, loads, routing, at + limit_s)
         finally:
             watching.cancel()
             for load in loads:
@@ -87,11 +87,14 @@ def _hit(place: Place, fault: Fault) -> tuple[psutil.Process, float]:
     raise NoVictim(f"{fault.name}: there is no process that is {fault.role}")
 
 
-async def _until_well(place: Place, loads: Sequence[Clients], routing: Routing, at: float) -> None:
-    while (now := time.monotonic()) < at + LIMIT_S:
-        await asyncio.sleep(0.2)
-        if now > at + AT_LEAST_S and _well(place, loads, routing, now):
+async def _until_well(
+    place: Place, loads: Sequence[Clients], routing: Routing, deadline: float
+) -> None:
+    await asyncio.sleep(AT_LEAST_S)
+    while (now := time.monotonic()) < deadline:
+        if _well(place, loads, routing, now):
             return
+        await asyncio.sleep(0.2)
 
 
 def _well(place: Place, loads: Sequence[Clients], routing: Routing, now: float) -> bool:
