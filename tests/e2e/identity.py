@@ -123,13 +123,7 @@ def measured() -> Identity:
         for precision in ("fp32", "bf16")
         for layout in LAYOUTS.values()
     ]
-    job = {"prompts": asked, "max_tokens": MAX_TOKENS, "cases": cases}
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.engines"],
-        input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT_S,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    found = [Answers(**each) for each in json.loads(done.stdout)]
+    found = answered(asked, cases)
     half = len(LAYOUTS)
     return _different(
         Identity(
@@ -138,6 +132,24 @@ def measured() -> Identity:
             dict(zip(LAYOUTS, found[half:], strict=True)),
         )
     )
+
+
+def whole() -> Identity:
+    """One engine in float32 alone, to hold others against."""
+    asked = prompts()
+    (found,) = answered(asked, [{"precision": "fp32"}])
+    return _different(Identity(asked, {"one process": found}, {}))
+
+
+def answered(prompts: list[str], cases: list[dict[str, Any]]) -> list[Answers]:
+    """Of each case, by an engine of its own."""
+    job = {"prompts": prompts, "max_tokens": MAX_TOKENS, "cases": cases}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.engines"],
+        input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True, timeout=LIMIT_S,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    return [Answers(**each) for each in json.loads(done.stdout)]
 
 
 def _different(identity: Identity) -> Identity:
