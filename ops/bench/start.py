@@ -165,7 +165,7 @@ def _median(starts: Sequence[Mapping[str, Any]], key: str) -> float:
 def _steps(starts: Sequence[Mapping[str, Any]]) -> str:
     """Medians; the plain contender does not tell."""
     taken: dict[str, dict[str, list[float]]] = {}
-    for one in starts:
+    for one in (start for start in starts if start["contender"] != PLAIN):
         for step in one["steps"]:
             by_contender = taken.setdefault(step["step"], {})
             by_contender.setdefault(one["contender"], []).append(step["seconds"])
