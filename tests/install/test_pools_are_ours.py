@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.chart import planned
+from deploy.chart import planned, table
 from deploy.chart.cuts import CACHE, POCKET
 from deploy.chart.values import Values
 from deploy.config import load
@@ -19,7 +19,7 @@ from deploy.local.pools import BUILDER, pools_of
 from deploy.pocket import folder
 from deploy.reading import read_document
 from serving.pools.serve_config import Proxy, serve_config
-from tests.install.helm import PROFILES, Helm, Manifest, of_kind
+from tests.install.helm import CHART, PROFILES, Helm, Manifest, of_kind
 
 H100 = {"kind": "h100-80g", "perNode": 8}
 GIANT = {"on": "big", "precision": "fp8"}
@@ -163,3 +163,8 @@ def test_the_gateway_takes_its_file(helm: Helm, given: Path | Manifest, tmp_path
     assert found.models == values.models
     assert found.longest_answer == values.longest_answer
     assert (found.gateway.host, found.gateway.port) == ("0.0.0.0", 8000)
+
+
+def test_the_whole_table_is_current() -> None:
+    """The unit tests look at a part of it; all of it takes the planner some seconds."""
+    assert (CHART / "layouts.yaml").read_text() == table.text(), "python -m deploy.chart"

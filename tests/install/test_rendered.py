@@ -71,7 +71,7 @@ def test_every_container_is_restricted_and_cannot_write_to_its_image(
             assert "limits" in container["resources"], name
 
 
-def test_rdma_pins_memory_and_notes_name_the_group(helm: Helm) -> None:
+def test_only_workers_of_a_group_with_rdma_may_pin_memory(helm: Helm) -> None:
     given = {"gpus": {"h100x8": {"network": {"rdma": ["mlx5_0"]}}}}
     found = pods(helm.template(PROFILE["h100x8x2"], given))
     adds = {
@@ -269,6 +269,16 @@ def test_a_head_has_no_gpu_and_no_engine(rendered: dict[str, Rendered]) -> None:
         pytest.param({"modles": {}}, "modles", id="a misspelt key"),
         pytest.param({"gpus": {"cpu": {"perNodes": 2}}}, "perNodes", id="a misspelt key inside"),
         pytest.param({"longestAnswer": 3600}, "longestAnswer", id="a number without a unit"),
+        pytest.param(
+            {"models": {"pocket-moe": {"replicas": {"min": 3, "max": 2}}}},
+            "models.pocket-moe.replicas: min is above max",
+            id="bounds the wrong way round",
+        ),
+        pytest.param(
+            {"router": {"fast": "qwen3-8b"}},
+            'router.fast: found "qwen3-8b"; allowed: pocket-dense, pocket-moe',
+            id="a router to nowhere",
+        ),
         pytest.param(
             {"longestAnswer": "40m"},
             "found 2400 s; 38912 tokens of gateway.limits.outputTokens.thinking take 3115.96 s",

@@ -9,8 +9,11 @@ neither is refused, with what to do, and what cannot run with the planner's arit
 {{- if not .Values.table }}{{ $_ := set .Values "table" (.Files.Get "layouts.yaml" | fromYaml) }}{{ $gpus := .Values.gpus }}
 {{- range $name, $model := .Values.models }}
   {{- if not (hasKey . "on") }}{{ $_ := set . "on" (get . "true") }}{{ end }}{{ $_ := unset . "true" }}
-  {{- if not (hasKey $gpus .on) }}{{ printf "models.%s.on: found %q; allowed: %s" $name .on (keys $gpus | sortAlpha | join ", ") | fail }}{{ end }}{{ end }}{{ end }}
+  {{- if not (hasKey $gpus .on) }}{{ printf "models.%s.on: found %q; allowed: %s" $name .on (keys $gpus | sortAlpha | join ", ") | fail }}{{ end }}
+  {{- if kindIs "map" .replicas }}{{ if gt (int (.replicas.min | default 1)) (int (.replicas.max | default 1)) }}{{ printf "models.%s.replicas: min is above max" $name | fail }}{{ end }}{{ end }}
 {{- end }}
+{{- range $role, $name := .Values.router }}{{ if not (hasKey $.Values.models $name) }}{{ printf "router.%s: found %q; allowed: %s" $role $name (keys $.Values.models | sortAlpha | join ", ") | fail }}{{ end }}{{ end }}
+{{- end }}{{ end }}
 {{/* (list root name): JSON of {layout, stuckAfter, engine, env}. */}}
 {{- define "bifocal.cut" -}}
 {{- $root := index . 0 }}{{ $name := index . 1 }}{{ $model := get $root.Values.models $name -}}
