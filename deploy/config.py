@@ -27,6 +27,9 @@ from serving.values import ModelName
 POCKET: Final = Path(__file__).parent / "pocket" / "bifocal.yaml"
 """The cluster file that is used where none is given; `examples/pocket.yaml` is the same text."""
 MAX_PROBLEMS_SHOWN: Final = 20
+MORE_MAY_FOLLOW: Final = (
+    "whether its parts fit together is checked once these are mended, so more may follow"
+)
 
 MODEL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 
@@ -106,12 +109,11 @@ class Cluster(ServingSpec):
         """The facts of every pool, in the file's order, as clients may name it."""
         return {name: _facts(name, spec) for name, spec in self.models.items()}
 
-    @model_validator(mode="after")
-    def _checked(self) -> "Cluster":
-        layouts = problems_of_layouts(self.models, self.gpus)
-        if found := [*self._problems_of_models(), *self._problems_of_gateway(), *layouts]:
-            raise ValueError("\n".join(found))
-        return self
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        yield from self._problems_of_models()
+        yield from self._problems_of_gateway()
+        yield from problems_of_layouts(self.models, self.gpus)
 
     def _problems_of_models(self) -> Iterator[str]:
         for name, model in self.models.items():
@@ -269,14 +271,17 @@ def _absolute(name: str, base: Path) -> str:
 
 
 def _report(error: ValidationError, kind: type[Cluster], document: Document, path: Path) -> str:
+    found = problems(error, kind)
     lines = [
         _line(place, complaint, document, path)
-        for place, text in problems(error, kind)
+        for place, text in found
         for complaint in text.split("\n")
     ]
     if len(lines) > MAX_PROBLEMS_SHOWN:
         more = len(lines) - MAX_PROBLEMS_SHOWN
         lines = [*lines[:MAX_PROBLEMS_SHOWN], f"{path}: and {more} more"]
+    if all(place for place, _ in found):  # only the check of the whole file has no place
+        lines.append(f"{path}: {MORE_MAY_FOLLOW}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """`models`: what is served, where it runs, how it is cut and scaled."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -113,23 +113,21 @@ class ModelSpec(Section):
         return given
 
     @model_validator(mode="after")
-    def _engine_arguments_are_free(self) -> "ModelSpec":
-        if taken := sorted(OURS & self.engine.keys()):
-            msg = f"engine sets {', '.join(taken)}, which Bifocal derives from the model"
-            raise ValueError(msg)
-        for key in COUNTS & self.engine.keys():
-            if type(found := self.engine[key]) is not int or found < 1:
-                msg = f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"
-                raise ValueError(msg)
-        share = self.engine.get(UTILISATION, 1.0)
-        if isinstance(share, bool | str) or not 0 < share <= 1:
-            msg = f"engine.{UTILISATION}: found {share!r}; allowed: a number above 0 and up to 1"
-            raise ValueError(msg)
+    def _fits_together(self) -> "ModelSpec":
+        if found := list(self._problems()):
+            raise ValueError("\n".join(found))
         return self
 
-    @model_validator(mode="after")
-    def _token_has_targets(self) -> "ModelSpec":
+    def _problems(self) -> Iterator[str]:
+        if taken := sorted(OURS & self.engine.keys()):
+            yield f"engine sets {', '.join(taken)}, which Bifocal derives from the model"
+        for key in sorted(COUNTS & self.engine.keys()):
+            if type(found := self.engine[key]) is not int or found < 1:
+                yield f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"
+        share = self.engine.get(UTILISATION, 1.0)
+        if isinstance(share, bool | str) or not 0 < share <= 1:
+            yield f"engine.{UTILISATION}: found {share!r}; allowed: a number above 0 and up to 1"
         if self.targets_token is not None and not self.targets:
-            msg = "targetsToken is set and targets is not; without fixed targets nobody asks for it"
-            raise ValueError(msg)
-        return self
+            yield (
+                "targetsToken is set and targets is not; without fixed targets nobody asks for it"
+            )

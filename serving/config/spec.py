@@ -1,5 +1,6 @@
 """The slice as a whole, and what must hold between its parts."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -40,26 +41,32 @@ class ServingSpec(Section):
     """The most that one answer may take. Every timer that could cut a stream follows from it."""
 
     @model_validator(mode="after")
-    def _router_names_models(self) -> "ServingSpec":
+    def _fits_together(self) -> "ServingSpec":
+        if found := list(self.problems()):
+            raise ValueError("\n".join(found))
+        return self
+
+    def problems(self) -> Iterator[str]:
+        """What does not fit together, each with its key; `deploy` adds what only it can know, so
+        that all is told at once."""
+        yield from self._roles_without_a_model()
+        yield from self._answers_without_time()
+
+    def _roles_without_a_model(self) -> Iterator[str]:
         for role, name in (("fast", self.router.fast), ("deep", self.router.deep)):
             if name is not None and name not in self.models:
                 known = ", ".join(sorted(self.models))
-                msg = f"router.{role} names {name}, which is not among models ({known})"
-                raise ValueError(msg)
-        return self
+                yield f"router.{role} names {name}, which is not among models ({known})"
 
-    @model_validator(mode="after")
-    def _longest_answer_fits(self) -> "ServingSpec":
+    def _answers_without_time(self) -> Iterator[str]:
         for mode in Mode:
             tokens = self.gateway.limits.output_tokens.of(mode)
             promise = self.slo.of(mode)
             needed = promise.ttft + tokens * promise.tpot
             if needed > self.longest_answer:
                 most = int((self.longest_answer - promise.ttft) / promise.tpot)
-                msg = (
+                yield (
                     f"gateway.limits.outputTokens.{mode} is {tokens}, and at slo.{mode}'s "
                     f"{promise.ttft:g} s + {tokens} x {promise.tpot:g} s = {needed:g} s it does not"
                     f" fit in longestAnswer ({self.longest_answer:g} s); allowed is at most {most}"
                 )
-                raise ValueError(msg)
-        return self

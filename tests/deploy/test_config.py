@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from deploy.addresses import is_loopback
 from deploy.config import (
+    MORE_MAY_FOLLOW,
     POCKET,
     Cluster,
     ConfigError,
@@ -229,14 +230,38 @@ def test_a_wrong_file_is_refused_with_place_value_and_remedy(tmp_path, text, sai
 
 def test_every_problem_is_told_at_once(tmp_path):
     text = GOOD.replace("kind: cpu", "kind: 7, nodes: 0") + "gateway: {port: x, zzz: 1}\n"
-    assert len(refused(tmp_path, text).splitlines()) == 4
+    *found, more = refused(tmp_path, text).splitlines()
+    assert len(found) == 4
+    assert more == f"b.yaml: {MORE_MAY_FOLLOW}"
+
+
+def test_all_that_does_not_fit_together_is_told_at_once(tmp_path):
+    text = (
+        "gpus: {cpu: {kind: cpu}}\n"
+        "models:\n  pocket-dense: {on: cpuu}\n  mine: {on: cpu, like: qwen3-8}\n"
+        "router: {fast: nope, deep: nope}\n"
+        "gateway: {host: 0.0.0.0}\n"
+        "longestAnswer: 10m\n"
+    )
+    lines = refused(tmp_path, text).splitlines()
+    assert [line.split(":")[1] for line in lines[:2]] == ["5", "5"]
+    for said in ("router.fast", "router.deep", "outputTokens.thinking", "'cpuu'", "qwen3-8 is",
+                 "gateway.host"):  # fmt: skip
+        assert any(said in line for line in lines), said
+    assert MORE_MAY_FOLLOW not in lines[-1]
+
+
+def test_all_that_does_not_fit_in_one_model_is_told_at_once(tmp_path):
+    model = "on: cpu, targetsToken: t, engine: {model: x, max_num_seqs: 0}"
+    found = refused(tmp_path, GOOD.replace("on: cpu", model)).splitlines()
+    assert len([line for line in found if "b.yaml:2: models.pocket-dense: " in line]) == 3
 
 
 def test_of_a_thousand_problems_twenty_are_told(tmp_path):
     text = GOOD + "".join(f"k{i}: 1\n" for i in range(1000))
     lines = refused(tmp_path, text).splitlines()
-    assert len(lines) == 21
-    assert lines[-1] == "b.yaml: and 980 more"
+    assert len(lines) == 22
+    assert lines[-2] == "b.yaml: and 980 more"
 
 
 def test_a_long_value_is_not_repeated_in_full(tmp_path):
