@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -109,8 +110,10 @@ class Switch:
         node.space.ip("route", "add", "default", "via", self.address(RAY, 253))
 
     def part(self, node: "Node") -> None:
+        """The system takes the cables of a node that is gone, but when it likes."""
         for nic in (RAY, RANKS):
-            self.space.ip("link", "del", f"{nic}-{node.number}")
+            with suppress(subprocess.CalledProcessError):
+                self.space.ip("link", "del", f"{nic}-{node.number}")
 
     def cable(self, node: "Node", nic: str, *, plugged: bool) -> None:
         self.space.ip("link", "set", f"{nic}-{node.number}", "up" if plugged else "down")

@@ -1,0 +1,88 @@
+"""One replica on two nodes that nothing but networks joins: it answers as a whole engine does.
+Before that, and beside it, the doctor tries the nodes."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.identity import Identity, whole
+from tests.e2e.nodes import RANKS, why_not
+from tests.e2e.two_nodes import Served, TwoNodes, served, two_nodes
+
+NO_NODES = why_not()
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(NO_NODES is not None, reason=f"no nodes here: {NO_NODES}"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[TwoNodes]:
+    with two_nodes() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pool(cluster: TwoNodes) -> Iterator[Served]:
+    with served(cluster) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def identity() -> Identity:
+    return whole()
+
+
+def test_the_doctor_lets_the_ranks_of_a_pool_that_is_to_come_sum(cluster: TwoNodes) -> None:
+    told = cluster.examined()
+    assert (told.code, told.of("fail")) == (0, [])
+    assert {each["node"] for each in told.findings} == {"node-1", "node-2", None}
+    (reduced,) = told.all_reduce
+    assert (reduced["backend"], reduced["beside"]) == ("gloo", False)
+    assert {each["node"] for each in reduced["ranks"]} == {"node-1", "node-2"}
+    assert [each["stage"] for each in reduced["ranks"]] == ["summed", "summed"]
+    assert [each["bytes"] for each in reduced["times"]] == [8, 1 << 20, 64 << 20]
+
+
+def test_the_doctor_names_a_rank_that_is_cut_off(cluster: TwoNodes) -> None:
+    _, second = cluster.nodes
+    with cluster.cut_off(second):
+        told = cluster.examined("--limit", "15")
+    (wrong,) = told.of("fail")
+    (cut,) = (each for each in told.all_reduce[0]["ranks"] if each["node"] == "node-2")
+    address = cluster.switch.address(RANKS, 2)
+    assert told.code == 1
+    assert f"rank {cut['rank']} on node-2 ({RANKS}, {address}, down" in wrong["seen"]
+    assert "of node-2:" in wrong["remedy"]
+    assert [each["stage"] for each in told.all_reduce[0]["ranks"]] == ["met", "placed"]
+
+
+def test_each_node_has_a_rank_and_shares_nothing_with_the_other(pool: Served) -> None:
+    (one,), (other,) = pool.ranks()
+    assert one.pid != other.pid
+    for kind in ("net", "mnt", "ipc", "uts", "pid"):
+        paths = (f"/proc/{each.pid}/ns/{kind}" for each in (one, other))
+        assert len(set(map(os.readlink, paths))) == 2, kind
+    memory = {os.stat(f"/proc/{each.pid}/root/dev/shm").st_dev for each in (one, other)}
+    assert len(memory) == 2
+    assert len(pool.targets()) == 1
+
+
+async def test_in_float32_every_token_is_the_same_over_two_nodes(
+    pool: Served, identity: Identity
+) -> None:
+    assert identity.different == len(identity.prompts) >= 50
+    before = [node.bytes_sent(RANKS) for node in pool.on.nodes]
+    assert await pool.answers(identity.prompts) == identity.whole.text
+    sent = [node.bytes_sent(RANKS) - was for node, was in zip(pool.on.nodes, before, strict=True)]
+    # The first stage sends what it made of each token, by the network that the file names.
+    assert max(sent) > 1_000_000
+
+
+def test_the_doctor_tries_the_network_beside_a_pool_that_runs(pool: Served) -> None:
+    told = pool.on.examined()
+    assert told.code == 0, told.findings
+    assert told.all_reduce[0]["beside"]
+    assert [each["stage"] for each in told.all_reduce[0]["ranks"]] == ["summed", "summed"]
