@@ -23,7 +23,7 @@ from serving.errors import (
 )
 from serving.gateway import models
 from serving.gateway.answer import CHAT, COMPLETIONS, Answers, Service
-from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, new_request_id
+from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, request_id
 from serving.gateway.loading import expected_start_s
 from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
@@ -68,7 +68,7 @@ class Gateway:
             await self._live(receive, send)
 
     async def _http(self, request: Request, send: Send) -> None:
-        id = new_request_id()
+        id = request_id(request.headers.get(b"x-request-id"))
         reply = Reply(send, id, time.monotonic)
         try:
             await self._handler(request)(request, reply, id)

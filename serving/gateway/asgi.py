@@ -28,12 +28,18 @@ EVENTS: Final[Headers] = [
 ]
 _bits: Final = random.Random().getrandbits
 """Seeded by the system. A request's id is no secret, and this costs no system call."""
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _CURL: Final = "-H 'content-type: application/json'"
 _BEARER: Final = re.compile(rb"bearer +(\S+) *", re.IGNORECASE)
 
 
-def new_request_id() -> RequestId:
-    """Ours alone: engines name generations by it, so it must never be a client's."""
+def request_id(given: bytes | None) -> RequestId:
+    """The client's own, if it may stand in a log and in a header; else a fresh one.
+
+    Two requests may bear the same one: vLLM adds bits of its own to what it names a generation by.
+    """
+    if given is not None and _SANE_ID.fullmatch(given):
+        return RequestId(given.decode())
     return RequestId(f"req-{_bits(96):024x}")
 
 

@@ -10,6 +10,9 @@ from serving.wire import shapes
 _FOR_THE_GATEWAY: Final = ("user", "reasoning_effort", "chat_template_kwargs", "stream_options")
 """Read here, and not sent on: the route turns every wish about thinking into one switch."""
 
+_NO_TOOLS: Final = ("tools", "tool_choice")
+"""vLLM refuses an empty list, and a choice among none."""
+
 
 def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
     fields = wire.check(body, shapes.ChatFields)
@@ -17,6 +20,8 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
     for place, message in enumerate(fields.messages):
         _check_message(message, body["messages"][place], place)
     wire.drop(body, _FOR_THE_GATEWAY)
+    if fields.tools == []:
+        wire.drop(body, _NO_TOOLS if fields.tool_choice in ("auto", "none") else ("tools",))
     if fields.stream:
         wire.ask_for_usage(body, fields)
     switch = fields.chat_template_kwargs

@@ -5,7 +5,6 @@ A body is checked once and then kept as the plain object that the client sent, s
 built anew on the way to the engine but the fields that the route decides.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -13,18 +12,15 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from serving.config import Limits
-from serving.errors import BifocalError, LimitExceeded, MalformedRequest, UnsupportedParameter
+from serving.errors import LimitExceeded, MalformedRequest
 from serving.values import Mode, ModelName
-from serving.wire import shapes
+from serving.wire import beyond, shapes, wrong
 from serving.wire.json import encode
 
 AUTO: Final = "auto"
 """The model of a request that names none."""
 
 Fields = TypeVar("Fields", bound=shapes.Sampling)
-
-_PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 
 
 class OutputCap(NamedTuple):
@@ -69,39 +65,22 @@ class Orders:
 
 
 def check(body: dict[str, Any], table: type[Fields]) -> Fields:
-    """The body as its table describes it. Errors name the field."""
-    unknown = body.keys() - _names(table)
-    if unknown:
-        raise _refused(min(unknown))
+    """The body as its table describes it, and without what asks for nothing. Errors name the
+    field."""
+    if beyond_table := body.keys() - NAMES[table]:
+        beyond.settle(body, beyond_table, NAMES[table])
+    if None in body.values():  # unset; vLLM takes it for some of its fields, and not for others
+        drop(body, [name for name, value in body.items() if value is None])
     try:
         return msgspec.convert(body, table)
     except msgspec.ValidationError as error:
-        raise _wrong(str(error)) from None
+        raise wrong.refusal(error, body, table) from None
 
 
-_NAMES: dict[type, frozenset[str]] = {
+NAMES: Final[Mapping[type, frozenset[str]]] = {
     table: frozenset(field.name for field in msgspec.structs.fields(table))
     for table in (shapes.ChatFields, shapes.CompletionFields)
 }
-
-
-def _names(table: type[shapes.Sampling]) -> frozenset[str]:
-    return _NAMES[table]
-
-
-def _refused(name: str) -> BifocalError:
-    if name in shapes.OPERATORS:
-        return UnsupportedParameter(f"{name} is for operators only", param=name)
-    return UnsupportedParameter(f"{name} is not supported", param=name)
-
-
-def _wrong(message: str) -> BifocalError:
-    found = _PLACE.fullmatch(message)
-    what, path = (found["what"], found["path"] or "") if found else (message, "")
-    if unknown := _UNKNOWN.fullmatch(what):
-        name = f"{path}.{unknown[1]}".lstrip(".")
-        return UnsupportedParameter(f"{name} is not supported", param=name)
-    return MalformedRequest(f"{path}: {what}" if path else what, param=path or None)
 
 
 def within(number: int, most: int, param: str, what: str = "") -> None:

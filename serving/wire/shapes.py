@@ -1,11 +1,11 @@
 """The fields that a request may hold, with their types and ranges: the allow-list, as a table.
 
-vLLM takes many more and ignores what it does not know; here a field stands in the table or is
-refused by name. Ranges are vLLM's own where it has one. What depends on the configured limits or
-on the model is checked by the endpoint's own module.
+vLLM takes many more and ignores what it does not know; here a field stands in the table, asks for
+nothing (`beyond`), or is refused by name. Ranges are vLLM's own where it has one. What depends on
+the configured limits or on the model is checked by the endpoint's own module.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -142,7 +142,7 @@ class ChatFields(Sampling, kw_only=True):
     max_completion_tokens: Count | None = None
     logprobs: bool | None = None
     top_logprobs: Natural | None = None
-    tools: Annotated[list[Tool], Meta(min_length=1)] | None = None
+    tools: list[Tool] | None = None
     tool_choice: Literal["none", "auto", "required"] | ChosenTool | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
@@ -158,16 +158,3 @@ class CompletionFields(Sampling, kw_only=True):
     """Text, tokens, or several of either."""
     logprobs: Natural | None = None
     echo: bool | None = None
-
-
-OPERATORS: Final = frozenset(
-    {
-        "add_generation_prompt", "add_special_tokens", "cache_salt", "chat_template",
-        "continue_final_message", "documents", "ec_transfer_params", "kv_transfer_params",
-        "media_io_kwargs", "mm_processor_kwargs", "priority", "prompt_embeds", "request_id",
-        "routed_experts_prompt_start", "session_id", "skip_special_tokens", "stream_interval",
-        "truncate_prompt_tokens", "vllm_xargs",
-    }
-)  # fmt: skip
-"""vLLM takes them from any client; here they are an operator's to set: they move data between
-engines, jump the queue, run templates of the client's, or let thinking into the answer."""

@@ -173,6 +173,37 @@ async def test_a_surprise_is_an_error_without_its_words(
     assert (await observer.last()).error_code == "internal_error"
 
 
+SANE = [
+    pytest.param("my-run.7_B", id="sane"),
+    pytest.param("a" * 128, id="as long as it may be"),
+]
+ODD = [
+    pytest.param("a" * 129, id="too long"),
+    pytest.param("", id="empty"),
+    pytest.param("a b", id="a space"),
+    pytest.param("a/b", id="a slash"),
+    pytest.param("caf\u00e9", id="not of ASCII"),
+]
+
+
+@pytest.mark.parametrize("given", SANE)
+async def test_a_clients_own_request_id_goes_on_and_comes_back(ask: Ask, given: str) -> None:
+    peer = Peer([peers.said()])
+    async with serving(peer) as replica, gateway(replica) as url:
+        got = await ask(url, headers={"x-request-id": given})
+    assert got.headers["x-request-id"] == peer.received[0].headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ODD)
+async def test_a_request_id_that_is_not_fit_for_a_log_is_replaced(ask: Ask, given: str) -> None:
+    peer = Peer([peers.said()])
+    async with serving(peer) as replica, gateway(replica) as url:
+        got = await ask(url, headers={"x-request-id": given})
+    fresh = got.headers["x-request-id"]
+    assert fresh.startswith("req-")
+    assert peer.received[0].headers["x-request-id"] == fresh
+
+
 async def test_the_clients_key_stays_here(ask: Ask) -> None:
     peer = Peer([peers.said()])
     async with serving(peer) as replica, gateway(replica, keys=KEYS) as url:

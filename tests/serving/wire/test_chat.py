@@ -69,15 +69,24 @@ def test_the_table_and_these_examples_agree() -> None:
     assert names - {"messages", "stream_options", "top_logprobs"} == ALLOWED.keys()
 
 
-@pytest.mark.parametrize("name", sorted(shapes.OPERATORS))
-def test_an_operators_field_is_always_refused(name: str) -> None:
-    with pytest.raises(UnsupportedParameter, match=f"{name} is for operators") as caught:
-        parse(**{name: None})
-    assert caught.value.param == name
+def test_null_does_not_reach_the_engine_which_takes_it_for_some_fields_alone() -> None:
+    asked = body(**dict.fromkeys(ALLOWED))
+    assert chat.parse(asked, LIMITS).body.keys() == {"messages"}
 
 
-def test_no_field_is_both_allowed_and_an_operators() -> None:
-    assert not shapes.OPERATORS & ALLOWED.keys()
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        pytest.param({}, set(), id="no choice"),
+        pytest.param({"tool_choice": "auto"}, set(), id="auto"),
+        pytest.param({"tool_choice": "none"}, set(), id="none"),
+        pytest.param({"tool_choice": "required"}, {"tool_choice"}, id="required, for vLLM to say"),
+    ],
+)
+def test_an_empty_list_of_tools_is_none_at_all(choice: dict[str, Any], sent: set[str]) -> None:
+    request = parse(tools=[], **choice)
+    assert request.tools == 0
+    assert request.body.keys() - {"messages"} == sent
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,6 @@ def test_what_is_not_supported_is_refused_by_name(fields: dict[str, Any], param:
         pytest.param({"seed": 2**63}, "seed", id="a seed too large"),
         pytest.param({"stream": "yes"}, "stream", id="a word for a switch"),
         pytest.param({"stop": ["a", 5]}, "stop[1]", id="a number for a stop"),
-        pytest.param({"tools": []}, "tools", id="no tools"),
         pytest.param({"tools": [tool("a b")]}, "tools[0].function.name", id="a name with a space"),
         pytest.param({"reasoning_effort": "some"}, "reasoning_effort", id="a strange effort"),
         pytest.param({"stream_options": {}}, "stream_options", id="options without a stream"),
