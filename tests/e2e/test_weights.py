@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,3 +108,14 @@ def test_without_its_hub_a_pool_says_so_and_the_other_serves(service: Service) -
     assert refused.value.code == 503
     refused.value.close()
     assert ask(service, "from-hub")["choices"]
+
+
+def test_a_replica_on_two_nodes_has_its_weights_on_both() -> None:
+    command = [sys.executable, "-m", "tests.e2e.fetching"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["alike"] == "/w"
+    assert found["asked"] == found["nodes"]
+    assert "in different folders" in found["apart"]
+    assert re.fullmatch(r"node [\d.]+: answers 404", found["refused"])
