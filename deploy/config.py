@@ -21,6 +21,7 @@ from deploy.reading import Document, Place, UnreadableFile, read_document
 from deploy.source import Scheme, is_folder, parse
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, Section, ServingSpec
+from serving.layout.gpus import KINDS
 from serving.routing import VIRTUAL
 from serving.values import ModelName
 
@@ -131,6 +132,7 @@ class Cluster(ServingSpec):
             else:
                 yield from _problems_of_layout(name, model, CATALOG[kind])
                 yield from self._problems_of_source(name, model, CATALOG[kind])
+                yield from self._problems_of_context(name, model, CATALOG[kind])
             if model.on not in self.gpus:
                 yield f"models.{name}.on: found {model.on!r}; allowed: {', '.join(self.gpus)}"
 
@@ -141,6 +143,19 @@ class Cluster(ServingSpec):
             parse(model.source or facts.hf_id, model.revision, Scheme(self.weights.hub))
         except Failure as error:
             yield f"models.{name}.{error.what}{f'; {error.remedy}' if error.remedy else ''}"
+
+    def _problems_of_context(
+        self, name: ModelName, model: ModelSpec, facts: ModelFacts
+    ) -> Iterator[str]:
+        """Of the catalog's own weights, where no planner sets up YaRN: it says more itself."""
+        group = self.gpus.get(model.on)
+        planned = group is None or group.kind in KINDS
+        if planned or model.source or model.targets or (model.context or 0) <= facts.context:
+            return
+        yield (
+            f"models.{name}.context: found {model.context}, and {facts.name} has {facts.context}; "
+            f"allowed on {model.on}: at most {facts.context}"
+        )
 
     def _problems_of_gateway(self) -> Iterator[str]:
         if self.gateway.keys is None and not is_loopback(self.gateway.host):

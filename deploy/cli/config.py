@@ -8,6 +8,8 @@ import typer
 
 from deploy.cli.inputs import cluster_of
 from deploy.config import Cluster, schema
+from deploy.failure import Exit, Failure
+from deploy.inspection import inspected
 from deploy.layouts import sizes_of, with_layouts
 from serving.layout.words import sizes_words
 from serving.routing import Family
@@ -22,8 +24,19 @@ app = typer.Typer(
 
 @app.command("check", epilog="\b\nExamples:\n  bifocal config check bifocal.yaml")
 def check(file: Annotated[Path, typer.Argument(help="The cluster file.")]) -> None:
-    """Say what is wrong with a cluster file, every problem at once, or what it would serve."""
-    typer.echo(_summary(file, cluster_of(file)))
+    """Say what is wrong with a cluster file, every problem at once, or what it would serve.
+
+    Files that it names (keys, tokens, folders of weights) are looked at, too. One that is broken is
+    a problem; one that is not there yet, or may be on the nodes alone, is a warning.
+    """
+    cluster = cluster_of(file)
+    remarks = list(inspected(cluster, file.parent))
+    for each in remarks:
+        if each.is_warning:
+            typer.echo(f"warning: {each.text}", err=True)
+    if wrong := [f"{file}: {each.text}" for each in remarks if not each.is_warning]:
+        raise Failure(Exit.BAD_INPUT, "\n".join(wrong))
+    typer.echo(_summary(file, cluster))
 
 
 @app.command("schema", epilog="\b\nExamples:\n  bifocal config schema > bifocal.schema.json")

@@ -34,7 +34,7 @@ def check(pools: Iterable[Pool], *, host: str, port: int) -> None:
     pools = tuple(pools)
     problems = [
         *_port_problem(host, port),
-        *(problem for pool in pools for problem in _source_problem(pool)),
+        *(problem for pool in pools for problem in source_problems(pool)),
         *_memory_problem(needed_gib(pools), psutil.virtual_memory().available / GIB),
     ]
     if problems:
@@ -46,7 +46,7 @@ def check_more(old: Iterable[Pool], new: Iterable[Pool]) -> None:
     new = tuple(new)
     more = needed_gib(new) - needed_gib(old)
     problems = [
-        *(problem for pool in new for problem in _source_problem(pool)),
+        *(problem for pool in new for problem in source_problems(pool)),
         *_memory_problem(max(0.0, more), psutil.virtual_memory().available / GIB),
     ]
     if problems:
@@ -62,7 +62,7 @@ def _port_problem(host: str, port: int) -> Iterable[str]:
         )
 
 
-def _source_problem(pool: Pool) -> Iterable[str]:
+def source_problems(pool: Pool) -> Iterable[str]:
     if pool.is_local and not (Path(pool.source) / "config.json").is_file():
         yield (
             f"models.{pool.name}: {pool.source} holds no model (there is no config.json in it); "
@@ -80,10 +80,12 @@ def _memory_problem(needed: float, available: float) -> Iterable[str]:
 
 def needed_gib(pools: Iterable[Pool]) -> float:
     """Of the machine's own memory; a GPU's is its engine's to check."""
-    return HEAD_GIB + sum(_replicas(pool.spec.replicas) * _replica_gib(pool) for pool in pools)
+    return HEAD_GIB + sum(
+        replicas_at_least(pool.spec.replicas) * _replica_gib(pool) for pool in pools
+    )
 
 
-def _replicas(replicas: int | Replicas) -> int:
+def replicas_at_least(replicas: int | Replicas) -> int:
     return replicas if isinstance(replicas, int) else replicas.min
 
 

@@ -1,10 +1,12 @@
 """`models`: what is served, where it runs, how it is cut and scaled."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from serving.config.arguments import VLLM
 from serving.config.section import Section
 from serving.config.units import Seconds
 from serving.values import ModelName
@@ -121,6 +123,10 @@ class ModelSpec(Section):
     def _problems(self) -> Iterator[str]:
         if taken := sorted(OURS & self.engine.keys()):
             yield f"engine sets {', '.join(taken)}, which Bifocal derives from the model"
+        for key in sorted(self.engine.keys() - VLLM - OURS):
+            near = difflib.get_close_matches(key, VLLM - OURS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            yield f"engine.{key}: vLLM 0.29 has no such argument; {hint}its names have underscores"
         for key in sorted(COUNTS & self.engine.keys()):
             if type(found := self.engine[key]) is not int or found < 1:
                 yield f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"

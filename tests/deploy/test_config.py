@@ -204,6 +204,18 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="no count",
         ),
         pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, engine: {max_num_seq: 8}"),
+            "b.yaml:2: models.pocket-dense: engine.max_num_seq: vLLM 0.29 has no such argument; "
+            "did you mean max_num_seqs?",
+            id="no argument of the engine",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, context: 8192"),
+            "b.yaml:2: models.pocket-dense.context: found 8192, and pocket-dense has 4096; "
+            "allowed on cpu: at most 4096",
+            id="beyond the checkpoint",
+        ),
+        pytest.param(
             GOOD + "gateway: {host: 0.0.0.0}\n",
             "b.yaml:3: gateway.host: found '0.0.0.0', which others can reach, and there is no "
             "gateway.keys; allowed: 127.0.0.1, or a file of keys",

@@ -42,7 +42,7 @@ FILES: dict[str, Manifest] = {
         "models": {
             "qwen3-8b": {
                 "on": "big",
-                "engine": {"max_num_seqs": 32, "enforce_eager": False, "swap_space": 0},
+                "engine": {"max_num_seqs": 32, "enforce_eager": False, "cpu_offload_gb": 0},
                 "env": {"VLLM_LOGGING_LEVEL": "DEBUG", "HF_HUB_OFFLINE": "0"},
                 "stuckAfter": "1.5m",
             }

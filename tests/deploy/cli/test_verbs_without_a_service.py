@@ -92,6 +92,37 @@ def test_config_check_tells_every_problem_of_a_bad_file(bifocal, tmp_path):
     assert f"{path}:3: z: unknown key" in done.err
 
 
+def test_config_check_warns_of_keys_that_are_not_there_yet(bifocal):
+    done = bifocal("config", "check", str(EXAMPLES / "qwen3.yaml"))
+    assert done.code == 0
+    [line] = done.err.splitlines()
+    assert line.startswith("warning: gateway.keys: ")
+    assert "keys.yaml is not there yet; `bifocal key new" in line
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        ("gateway: {keys: k.yaml}", 2, "b.yaml: gateway.keys: "),
+        ("gateway: {keys: k.yaml}", 2, "k.yaml:2: sha256 of team b: allowed"),
+        ("models: {pocket-dense: {on: c, source: ./none}}", 2, "none holds no model"),
+        ("models: {pocket-dense: {on: c, source: /none}}", 0, "warning: models.pocket-dense: /no"),
+        ("models: {pocket-dense: {on: c, replicas: 2}}", 0, "need 2 cores and it has 1"),
+        ("models: {pocket-dense: {on: c, targets: [http://a], targetsToken: t}}", 0, "not there"),
+        ("models: {pocket-dense: {on: c, targets: [http://a], targetsToken: e}}", 2, "no token"),
+    ],
+)
+def test_config_check_looks_at_what_the_file_names(bifocal, tmp_path, more, code, said):
+    (tmp_path / "k.yaml").write_text(
+        f"- {{team: a, sha256: {'a' * 64}}}\n- {{team: b, sha256: x}}\n"
+    )
+    (tmp_path / "e").write_text("")
+    models = "" if more.startswith("models") else "models: {pocket-dense: {on: c}}\n"
+    (path := tmp_path / "b.yaml").write_text(f"gpus: {{c: {{kind: cpu}}}}\n{models}{more}\n")
+    done = bifocal("config", "check", str(path))
+    assert (done.code, said in done.err) == (code, True), done.err
+
+
 def test_config_schema_is_a_json_schema(bifocal):
     jsonschema.Draft202012Validator.check_schema(json.loads(bifocal("config", "schema").out))
 
