@@ -81,7 +81,7 @@ class Switch:
 
     def __init__(self) -> None:
         self._third = os.getpid() % 256
-        self.space = Space(("--net",), "", {})
+        self.space = Space(("--net", "--pid"), "", {})
         for nic in (RAY, RANKS):
             self.space.ip("link", "add", f"{nic}-bridge", "type", "bridge")
             self.space.ip("link", "set", f"{nic}-bridge", "up")
