@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.config import ConfigError
-from deploy.reading import Document, UnreadableFile, read_document, text_of
+from deploy.reading import Document, UnreadableFile, parse, text_of
 from serving.config import ModelSpec
 from serving.keys import KeyRecord, KeyRing, KeyStore, NoKeys
 from serving.values import ModelName, Team
@@ -39,7 +39,15 @@ def line_of(record: KeyRecord) -> str:
 def read_keys(path: Path) -> KeyRing:
     """Raises ConfigError with every problem and its line; no value of the file is repeated."""
     try:
-        document = read_document(path)
+        return keys_in(text_of(path), path)
+    except UnreadableFile as error:
+        raise ConfigError(str(error)) from None
+
+
+def keys_in(text: str, path: Path) -> KeyRing:
+    """Of the file as it would be with this text. Raises as `read_keys` does."""
+    try:
+        document = parse(text, str(path))
     except UnreadableFile as error:
         raise ConfigError(str(error)) from None
     records, problems = [], []
@@ -141,7 +149,7 @@ def _entries(document: Document, path: Path) -> Iterator[Any]:
     if document.data is None:  # the last key was taken out
         return iter(())
     if not isinstance(document.data, list):
-        msg = f"{path}: not a list of keys; `bifocal key new` prints its lines"
+        msg = f"{path}:{document.lines[()]}: not a list of keys; `bifocal key new` prints its lines"
         raise ConfigError(msg)
     return iter(document.data)
 

@@ -10,8 +10,10 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from deploy.cli.inputs import Json
+from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
-from deploy.keys import line_of
+from deploy.keys import keys_in, line_of
+from deploy.reading import UnreadableFile, text_of
 from serving.config import Seconds
 from serving.keys import NewKey, new_key
 
@@ -75,7 +77,11 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _add(line: str, file: Path) -> None:
-    """One write to the end, so that a reader sees it whole; a new file is the owner's alone."""
+    """One write to the end, so that a reader sees it whole; a new file is the owner's alone.
+
+    Nothing is added to a file that is no list of good keys: a gateway would refuse it whole.
+    """
+    _check(line, file)
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "rb+", buffering=0) as stream:
@@ -86,3 +92,17 @@ def _add(line: str, file: Path) -> None:
     except OSError as error:
         what = f"--file: {file} cannot be written: {error.strerror}"
         raise Failure(Exit.BAD_INPUT, what) from None
+
+
+def _check(line: str, file: Path) -> None:
+    """What is there must be keys, and with the line still be."""
+    if not file.exists():
+        return
+    try:
+        text = text_of(file)
+        keys_in(text, file)
+        keys_in(f"{text}\n{line}\n", file)
+    except (ConfigError, UnreadableFile) as error:
+        what = f"--file: no key was added:\n{error}"
+        remedy = "mend it so that every line is one that `bifocal key new` prints"
+        raise Failure(Exit.BAD_INPUT, what, remedy) from None

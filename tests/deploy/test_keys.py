@@ -40,7 +40,7 @@ def test_a_line_is_what_the_documentation_shows():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1", "k.yaml: not a list of keys"),
+        ("a: 1", "k.yaml:1: not a list of keys"),
         ("- x", "k.yaml:1: not a key"),
         (f"\n- {{team: a, sha256: {HASH}, key: bf-secret}}", "k.yaml:2: key: unknown key"),
         ("- {team: a}", "k.yaml:1: team and sha256 are needed"),

@@ -151,6 +151,29 @@ def test_a_key_may_go_to_the_file_at_once_which_stays_its_owners(bifocal, tmp_pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("not: a list\n", "k.yaml:1: not a list of keys"),
+        (f"- {{team: a, sha256: {'a' * 64}}}\n- {{team: b, sha256: x}}\n", "k.yaml:2: sha256 of"),
+        (f"[{{team: a, sha256: {'a' * 64}}}]\n", "k.yaml:3: "),
+        ("- {\n", "k.yaml:2: "),
+    ],
+)
+def test_no_key_is_added_to_a_file_that_would_not_be_read(bifocal, tmp_path, text, said):
+    (path := tmp_path / "k.yaml").write_text(text)
+    done = bifocal("key", "new", "--team", "c", "--file", str(path))
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+    assert path.read_text() == text
+
+
+def test_a_file_of_comments_takes_its_first_key(bifocal, tmp_path):
+    (path := tmp_path / "k.yaml").write_text("# the keys\n")
+    assert bifocal("key", "new", "--team", "a", "--file", str(path)).code == 0
+    assert len(read_keys(path)) == 1
+
+
 def test_the_bench_is_asked_for_weights_that_are_here(bifocal):
     done = bifocal("bench", "--source", "Qwen/Qwen3-8B")
     assert done.code == 2
