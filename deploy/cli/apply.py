@@ -95,7 +95,7 @@ def _check(found: Changes, old: Cluster, new: Cluster) -> None:
             Exit.BAD_INPUT, "a running service cannot take this:\n" + "\n".join(found.refused)
         )
     try:
-        check_more(pools_of(old), pools_of(new))
+        check_more(pools_of(old), pools_of(new), new)
     except NotReady as error:
         raise Failure(Exit.BAD_INPUT, str(error)) from None
 

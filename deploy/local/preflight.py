@@ -1,4 +1,5 @@
-"""What must hold before anything is started: a free port, memory, weights where the file says.
+"""What must hold before anything is started: a free port, memory, weights and keys where the file
+says.
 
 Each problem says what was found and what would help. Whether another supervisor runs is the state
 folder's lock to say.
@@ -11,6 +12,8 @@ from typing import Final
 
 import psutil
 
+from deploy.beside import unusable
+from deploy.config import Cluster
 from deploy.local import ports
 from serving.config import Replicas
 from serving.layout import Precision
@@ -30,10 +33,12 @@ class NotReady(Exception):
     """The service cannot start here; every reason is in the message."""
 
 
-def check(pools: Iterable[Pool], *, host: str, port: int) -> None:
+def check(pools: Iterable[Pool], cluster: Cluster) -> None:
+    """Raises NotReady."""
     pools = tuple(pools)
     problems = [
-        *_port_problem(host, port),
+        *_port_problem(cluster.gateway.host, cluster.gateway.port),
+        *(each.what for each in unusable(cluster)),
         *(problem for pool in pools for problem in source_problems(pool)),
         *_memory_problem(needed_gib(pools), psutil.virtual_memory().available / GIB),
     ]
@@ -41,11 +46,12 @@ def check(pools: Iterable[Pool], *, host: str, port: int) -> None:
         raise NotReady("\n".join(problems))
 
 
-def check_more(old: Iterable[Pool], new: Iterable[Pool]) -> None:
-    """What `new` needs beyond what runs as `old`. Raises NotReady."""
+def check_more(old: Iterable[Pool], new: Iterable[Pool], cluster: Cluster) -> None:
+    """What `new`, the pools of the cluster, needs beyond what runs as `old`. Raises NotReady."""
     new = tuple(new)
     more = needed_gib(new) - needed_gib(old)
     problems = [
+        *(each.what for each in unusable(cluster)),
         *(problem for pool in new for problem in source_problems(pool)),
         *_memory_problem(max(0.0, more), psutil.virtual_memory().available / GIB),
     ]

@@ -65,8 +65,7 @@ class LocalService:
 
     def check(self) -> None:
         """Raises preflight.NotReady."""
-        spec = self.cluster.gateway
-        preflight.check(self.pools, host=spec.host, port=spec.port)
+        preflight.check(self.pools, self.cluster)
 
     def start(self, now: float) -> None:
         """Raises preflight.NotReady where somebody took the port since `check`."""

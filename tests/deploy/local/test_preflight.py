@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.config import Cluster
 from deploy.local import preflight
 from deploy.local.ports import free_ports, holder, is_taken
 from serving.catalog import CATALOG
@@ -20,6 +21,15 @@ HOST = "127.0.0.1"
 def pool(source: str, name: str = "pocket-dense", **spec: Any) -> Pool:
     model = ModelName(name)
     return Pool(model, ModelSpec(on="cpu", **spec), CATALOG[model], Hardware(cpu=True), source)
+
+
+def at(port: int, **gateway: Any) -> Cluster:
+    text = {
+        "gpus": {"cpu": {"kind": "cpu"}},
+        "models": {"pocket-dense": {"on": "cpu"}},
+        "gateway": {"host": HOST, "port": port, **gateway},
+    }
+    return Cluster.model_validate(text)
 
 
 @pytest.fixture
@@ -38,11 +48,11 @@ def weights(tmp_path: Path) -> str:
 
 def test_a_taken_port_is_named_with_its_holder(weights: str, taken: int) -> None:
     with pytest.raises(preflight.NotReady, match=rf"port {taken} .* by .*process \d+"):
-        preflight.check([pool(weights)], host=HOST, port=taken)
+        preflight.check([pool(weights)], at(taken))
 
 
 def test_a_free_port_passes(weights: str) -> None:
-    preflight.check([pool(weights)], host=HOST, port=free_ports(1)[0])
+    preflight.check([pool(weights)], at(free_ports(1)[0]))
 
 
 def test_free_ports_are_free_and_different() -> None:
@@ -54,13 +64,32 @@ def test_free_ports_are_free_and_different() -> None:
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(preflight.NotReady, match=r"models.pocket-dense: .*config.json"):
-        preflight.check([pool(str(tmp_path))], host=HOST, port=free_ports(1)[0])
+        preflight.check([pool(str(tmp_path))], at(free_ports(1)[0]))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(None, "gateway.keys: .*k.yaml is not there yet; `bifocal key", id="none"),
+        pytest.param("- {team: a}", "gateway.keys: .*k.yaml:1: team and sha256", id="broken"),
+    ],
+)
+def test_keys_are_read_before_anything_starts(
+    tmp_path: Path, weights: str, text: str | None, said: str
+) -> None:
+    path = tmp_path / "k.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(preflight.NotReady, match=said):
+        preflight.check([pool(weights)], at(0, keys=str(path)))
+    with pytest.raises(preflight.NotReady, match=said):
+        preflight.check_more([pool(weights)], [pool(weights)], at(0, keys=str(path)))
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path, taken: int) -> None:
     huge = pool(str(tmp_path), "qwen3-235b-a22b")
     with pytest.raises(preflight.NotReady) as caught:
-        preflight.check([huge], host=HOST, port=taken)
+        preflight.check([huge], at(taken))
     text = str(caught.value)
     assert all(word in text for word in ("port", "config.json", "memory"))
 
