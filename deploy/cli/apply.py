@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
-from deploy.cli.inputs import Config, Json, cluster_of
+from deploy.cli.inputs import Json, cluster_of
 from deploy.config import Cluster
 from deploy.failure import Exit, Failure
 from deploy.local.changes import Changes, as_it_listens, changes
@@ -36,7 +37,12 @@ EVERYTHING = ("the last `bifocal apply` was interrupted",)
 
 
 def apply(
-    config: Config = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="The cluster file that it is to run as.  [required]"
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change and what it costs; no more.")
     ] = False,
@@ -48,10 +54,11 @@ def apply(
     It first tells what will change and what that costs. Pools with several replicas are replaced
     one replica at a time, and no request is lost; a failure puts back what ran before.
     """
+    wanted = cluster_of(_required(config))
     state = StateFolder.of(os.environ)
     running = _running(state)
     old = cluster_of(state.cluster_file)
-    new = as_it_listens(cluster_of(config), old)
+    new = as_it_listens(wanted, old)
     found = _found(old, new, running, interrupted=state.applying_file.exists())
     does = not (dry_run or found.nothing or found.refused)
     if as_json:
@@ -63,6 +70,15 @@ def apply(
         _confirm(yes=yes)
         _apply(_rollout(state, running, old, new, _report(as_json=as_json)), found, state)
         typer.echo("the service runs as the file says", err=as_json)
+
+
+def _required(config: Path | None) -> Path:
+    """The pocket models, which other verbs take where no file is given, are nothing that a service
+    should become by a word that was left out."""
+    if config is None:
+        what = "--config is missing: apply changes what runs only to a file that is named"
+        raise Failure(Exit.BAD_INPUT, what, "write `bifocal apply --config bifocal.yaml`")
+    return config
 
 
 def _running(state: StateFolder) -> Running:

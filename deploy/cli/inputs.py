@@ -9,7 +9,7 @@ import typer
 
 from deploy.config import Cluster, ConfigError, address_of, environment, load
 from deploy.failure import Exit, Failure
-from deploy.local.state import running_here
+from deploy.local.state import StateFolder, running_here
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
@@ -42,6 +42,14 @@ def cluster_of(path: Path | None) -> Cluster:
     except ConfigError as error:
         remedy = "`bifocal config schema` prints what a cluster file may hold"
         raise Failure(Exit.BAD_INPUT, str(error), remedy) from None
+
+
+def file_here() -> Path | None:
+    """The cluster file of the service that runs here, as it is served."""
+    if running_here(os.environ) is None:
+        return None
+    file = StateFolder.of(os.environ).cluster_file
+    return file if file.is_file() else None  # while it starts there may be none
 
 
 def service_of(url: str | None, key: str | None) -> tuple[str, str | None]:

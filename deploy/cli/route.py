@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.inputs import Config, Json, cluster_of, text_of
+from deploy.cli.inputs import Json, cluster_of, file_here, text_of
+from deploy.config import POCKET
 from deploy.failure import Exit, Failure
 from serving.errors import BifocalError
 from serving.routing import Family, choose, facts_of
@@ -23,37 +25,57 @@ def route(
     ] = None,
     effort: Annotated[str | None, typer.Option(help="As `reasoning_effort` would ask for.")] = None,
     tools: Annotated[int, typer.Option(min=0, help="How many tools are offered.")] = 0,
-    config: Config = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The cluster file.  [default: that of the service that runs here, else the pocket "
+            "models]",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show which model would answer, whether it would think, and why."""
     messages = [{"role": "user", "content": text_of(text)}]
     facts = facts_of(model, messages, enable_thinking=think, reasoning_effort=effort, tools=tools)
-    cluster = cluster_of(config)
+    file = config or file_here()
+    cluster = cluster_of(file)
     family = Family.of(cluster.served, cluster.router.fast, cluster.router.deep)
     try:
         decided = choose(facts, family)
     except BifocalError as error:
         raise Failure(Exit.BAD_INPUT, error.message) from None
-    typer.echo(json.dumps(_report(decided, facts), indent=2) if as_json else _text(decided, facts))
+    if as_json:
+        typer.echo(json.dumps(_report(decided, facts, file or POCKET), indent=2))
+    else:
+        typer.echo(_text(decided, facts, _named(config, file)))
 
 
-def _report(decided: Route, facts: RequestFacts) -> dict[str, Any]:
+def _named(given: Path | None, file: Path | None) -> str:
+    if file is None:
+        return "the pocket models"
+    return str(file) if given else f"{file}, of the service that runs here"
+
+
+def _report(decided: Route, facts: RequestFacts, file: Path) -> dict[str, Any]:
     return {
         "model": decided.model,
         "thinking": decided.mode is Mode.THINKING,
         "reason": decided.reason,
+        "config": str(file),
         "features": asdict(facts),
     }
 
 
-def _text(decided: Route, facts: RequestFacts) -> str:
+def _text(decided: Route, facts: RequestFacts, file: str) -> str:
     """The decision, then what was seen; what was not seen is left out."""
     thinking = "on" if decided.mode is Mode.THINKING else "off"
     lines = [
         f"model     {decided.model}",
         f"thinking  {thinking}",
         f"reason    {decided.reason}",
+        f"by        {file}",
         "",
     ]
     for name, value in asdict(facts).items():

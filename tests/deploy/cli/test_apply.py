@@ -44,8 +44,19 @@ def apply(bifocal: Bifocal, tmp_path: Path, *options: str) -> Any:
     return bifocal("apply", "--config", str(tmp_path / "bifocal.yaml"), *options)
 
 
-def test_where_nothing_runs_that_is_said(bifocal: Bifocal) -> None:
-    done = bifocal("apply")
+def test_a_service_does_not_become_the_pocket_models_by_a_forgotten_word(
+    bifocal: Bifocal, state: StateFolder
+) -> None:
+    done = bifocal("apply", "--yes")
+    assert (done.code, done.out) == (2, "")
+    assert "--config is missing" in done.err
+    assert "write `bifocal apply --config bifocal.yaml`" in done.err
+    assert not state.applying_file.exists()
+
+
+def test_where_nothing_runs_that_is_said(bifocal: Bifocal, tmp_path: Path) -> None:
+    write(tmp_path / "bifocal.yaml")
+    done = apply(bifocal, tmp_path)
     assert done.code == 4
     assert "not running" in done.err
 
