@@ -25,7 +25,10 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Exit codes: 0 done, 1 failed, 2 bad input, 4 not running or unreachable.")
+@app.callback(
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 does not fit (plan), 4 not running or "
+    "unreachable, 5 running already (up)."
+)
 def root(
     version: Annotated[
         bool,
