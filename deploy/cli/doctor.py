@@ -24,7 +24,7 @@ from deploy.doctor.reduction import Asked, asked
 from deploy.failure import Exit, Failure
 from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, holder, is_taken
-from deploy.local.preflight import needed_gib
+from deploy.local.preflight import needed_gib, wants_gpus
 from deploy.local.state import Running, StateFolder, running_here
 from serving.pools.engine import Pool
 
@@ -52,17 +52,17 @@ def doctor(
 ) -> None:
     """Check machines, and let the ranks of each pool try their network.
 
-    Of this machine: Python, memory, shared memory, disks, the gateway's port, open files, other Ray
-    clusters. Of a Ray cluster, the one that `bifocal up` started or --ray-address: the same on
-    every node, and for each pool of more than one rank an all-reduce over ranks that stand where
-    the pool's do or would. A rank that does not come is named, with its node. BIFOCAL_RAY_TOKEN is
-    for a cluster that asks for one.
+    Of this machine: Python, memory, GPUs, shared memory, disks, the gateway's port, open files,
+    other Ray clusters. Of a Ray cluster, the one that `bifocal up` started or --ray-address: the
+    same on every node, and for each pool of more than one rank an all-reduce over ranks that stand
+    where the pool's do or would. A rank that does not come is named, with its node.
+    BIFOCAL_RAY_TOKEN is for a cluster that asks for one.
     """
     cluster = cluster_of(config)
     pools = pools_of(cluster)
     running = running_here(os.environ)
     address = _checked(ray_address) or _own_cluster(running)
-    here = _here(cluster, pools, running, address)
+    here = _here(cluster, pools, running, address, elsewhere=ray_address is not None)
     ranked = [asked(pool, limit) for pool in pools if pool.layout.ranks > 1]
     findings = list(of_here(here))
     reductions: list[dict[str, Any]] = []
@@ -89,9 +89,14 @@ def _examined(
 
 
 def _here(
-    cluster: Cluster, pools: list[Pool], running: Running | None, address: str | None
+    cluster: Cluster,
+    pools: list[Pool],
+    running: Running | None,
+    address: str | None,
+    *,
+    elsewhere: bool,
 ) -> Here:
-    """What runs already has its memory."""
+    """What runs already has its memory; of a cluster that is named, other nodes may have GPUs."""
     at, port = cluster.gateway.host, cluster.gateway.port
     taken = bool(port) and is_taken(at, port)
     by = (holder(port) or "another process") if taken else None
@@ -100,6 +105,7 @@ def _here(
         None if address else needed_gib(pools),
         max((_ranks_on_a_node(pool) for pool in pools), default=1),
         address,
+        () if elsewhere else wants_gpus(pools),
     )
     return Here(look(), needs, Port(at, port, by, ours=ours))
 

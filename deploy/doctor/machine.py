@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deploy.doctor.finding import Finding, Verdict
+from deploy.local.gpus import REMEDY
 from deploy.local.head import OBJECT_STORE_BYTES
 
 GIB: Final = 1024**3
@@ -52,6 +53,8 @@ class Machine:
     """How many a process may have; None: any number."""
     ray_clusters: tuple[str, ...] = ()
     """Addresses of the heads of all that run here."""
+    no_gpu: str | None = None
+    """What was looked for in vain; None where there is a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Needs:
     ranks: int = 1
     own_cluster: str | None = None
     """The head's address of the Ray cluster that is ours."""
+    gpus_for: tuple[str, ...] = ()
+    """Models that are to have GPUs of this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ def of_machine(machine: Machine, needs: Needs) -> Iterator[Finding]:
     """Every check of one machine, in a fixed order."""
     yield _python(machine)
     yield _memory(machine, needs.memory_gib)
+    if needs.gpus_for:
+        yield _gpus(machine, needs.gpus_for)
     yield _shared_memory(machine, needs.ranks)
     for disk in machine.disks:
         yield _disk(machine, disk)
@@ -141,6 +148,13 @@ def _memory(machine: Machine, needed_gib: float | None) -> Finding:
     enough = needed_gib <= free
     remedy = None if enough else "serve fewer models or replicas"
     return _finding("memory", machine, enough, f"{seen}, {needed_gib:.1f} are needed", remedy)
+
+
+def _gpus(machine: Machine, models: tuple[str, ...]) -> Finding:
+    wanted = f"wanted by {', '.join(models)}"
+    if machine.no_gpu is None:
+        return _finding("gpus", machine, True, f"there; {wanted}")
+    return _finding("gpus", machine, False, f"none ({machine.no_gpu}); {wanted}", REMEDY)
 
 
 def _shared_memory(machine: Machine, ranks: int) -> Finding:

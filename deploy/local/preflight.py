@@ -1,5 +1,5 @@
-"""What must hold before anything is started: a free port, memory, weights and keys where the file
-says.
+"""What must hold before anything is started: a free port, memory, GPUs, weights and keys where the
+file says.
 
 Each problem says what was found and what would help. Whether another supervisor runs is the state
 folder's lock to say.
@@ -14,7 +14,7 @@ import psutil
 
 from deploy.beside import unusable
 from deploy.config import Cluster
-from deploy.local import ports
+from deploy.local import gpus, ports
 from serving.config import Replicas
 from serving.layout import Precision
 from serving.layout.weights import bytes_of
@@ -39,6 +39,7 @@ def check(pools: Iterable[Pool], cluster: Cluster) -> None:
     problems = [
         *_port_problem(cluster.gateway.host, cluster.gateway.port),
         *(each.what for each in unusable(cluster)),
+        *_gpu_problem(pools, gpus.why_none()),
         *(problem for pool in pools for problem in source_problems(pool)),
         *_memory_problem(needed_gib(pools), psutil.virtual_memory().available / GIB),
     ]
@@ -52,6 +53,7 @@ def check_more(old: Iterable[Pool], new: Iterable[Pool], cluster: Cluster) -> No
     more = needed_gib(new) - needed_gib(old)
     problems = [
         *(each.what for each in unusable(cluster)),
+        *_gpu_problem(new, gpus.why_none()),
         *(problem for pool in new for problem in source_problems(pool)),
         *_memory_problem(max(0.0, more), psutil.virtual_memory().available / GIB),
     ]
@@ -74,6 +76,18 @@ def source_problems(pool: Pool) -> Iterable[str]:
             f"models.{pool.name}: {pool.source} holds no model (there is no config.json in it); "
             "set source to a folder of weights or to a Hugging Face id"
         )
+
+
+def _gpu_problem(pools: Iterable[Pool], why_none: str | None) -> Iterable[str]:
+    if why_none and (names := wants_gpus(pools)):
+        yield (
+            f"models.{', models.'.join(names)}: on GPUs by the file, and this machine has none "
+            f"({why_none}); {gpus.REMEDY}"
+        )
+
+
+def wants_gpus(pools: Iterable[Pool]) -> tuple[str, ...]:
+    return tuple(pool.name for pool in pools if not pool.hardware.cpu)
 
 
 def _memory_problem(needed: float, available: float) -> Iterable[str]:

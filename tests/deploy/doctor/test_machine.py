@@ -32,6 +32,18 @@ def test_a_fit_machine_passes_every_check() -> None:
     assert not any(each.remedy for each in found)
 
 
+def test_gpus_are_looked_for_where_a_model_wants_them() -> None:
+    without = replace(FIT, no_gpu="no /dev/nvidia*")
+    assert {each.verdict for each in of_machine(without, Needs())} == {Verdict.OK}
+    found = finding("gpus", without, gpus_for=("qwen3-8b",))
+    assert (found.verdict, found.seen) == (
+        Verdict.FAIL,
+        "none (no /dev/nvidia*); wanted by qwen3-8b",
+    )
+    assert "`--gpus all`" in str(found.remedy)
+    assert finding("gpus", FIT, gpus_for=("qwen3-8b",)).verdict is Verdict.OK
+
+
 @pytest.mark.parametrize(
     ("check", "has", "verdict", "says"),
     [

@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.config import Cluster
-from deploy.local import preflight
+from deploy.local import gpus, preflight
 from deploy.local.ports import free_ports, holder, is_taken
 from serving.catalog import CATALOG
 from serving.config import ModelSpec, Replicas
@@ -84,6 +85,20 @@ def test_keys_are_read_before_anything_starts(
         preflight.check([pool(weights)], at(0, keys=str(path)))
     with pytest.raises(preflight.NotReady, match=said):
         preflight.check_more([pool(weights)], [pool(weights)], at(0, keys=str(path)))
+
+
+@pytest.mark.parametrize("said", [None, "no /dev/nvidia*"])
+def test_models_on_gpus_want_a_machine_that_has_one(
+    weights: str, monkeypatch: pytest.MonkeyPatch, said: str | None
+) -> None:
+    monkeypatch.setattr(gpus, "why_none", lambda: said)
+    on_gpu = replace(pool(weights), hardware=Hardware.of("h100-80g"))
+    preflight.check([pool(weights)], at(0))
+    if said is None:
+        preflight.check([on_gpu], at(0))
+        return
+    with pytest.raises(preflight.NotReady, match=r"models.pocket-dense: on GPUs .*no /dev/nvidia"):
+        preflight.check([on_gpu], at(0))
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path, taken: int) -> None:
