@@ -1,5 +1,5 @@
-"""One replica on two nodes that nothing but networks joins: it answers as a whole engine does.
-Before that, and beside it, the doctor tries the nodes."""
+"""One replica on two nodes that nothing but networks joins: it answers as a whole engine does, is
+taken out when one of them dies, and comes back as one. The doctor tries the nodes before."""
 
 import os
 from collections.abc import Iterator
@@ -16,6 +16,11 @@ pytestmark = [
     pytest.mark.timeout(1500),
     pytest.mark.skipif(NO_NODES is not None, reason=f"no nodes here: {NO_NODES}"),
 ]
+
+
+GONE_S = 120.0
+"""A node that is gone may not say so to anybody: the pool's patience with a step is a minute, after
+which Serve looks every five seconds, the gateway every second, and the machine may be busy."""
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +91,17 @@ def test_the_doctor_tries_the_network_beside_a_pool_that_runs(pool: Served) -> N
     assert told.code == 0, told.findings
     assert told.all_reduce[0]["beside"]
     assert [each["stage"] for each in told.all_reduce[0]["ranks"]] == ["summed", "summed"]
+
+
+async def test_a_replica_whose_node_dies_comes_back_as_one(
+    pool: Served, identity: Identity
+) -> None:
+    _, second = pool.on.nodes
+    found = pool.lose(second)
+    assert found.victim.bad == 0, found
+    assert found.out_of_routing_s is not None
+    assert found.out_of_routing_s < GONE_S
+    assert found.restored_s is not None
+    assert [len(ranks) for ranks in pool.ranks()] == [1, 1]
+    few = identity.prompts[:8]
+    assert await pool.answers(few) == identity.whole.text[:8]
