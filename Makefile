@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH :=
 
-.PHONY: help setup demo test check test-unit test-engine test-install lock clean
+.PHONY: help setup demo test check test-unit test-engine test-long test-install lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ test-unit: setup  ## the tests that need no engine, under a minute
 
 test-engine: setup  ## the tests on real Ray and real vLLM
 	@$(BIN)/python -m tests.stages engine
+
+test-long: setup  ## more of them: a replica over two nodes, configurations that roll
+	@$(BIN)/python -m tests.stages long
 
 test-install: setup  ## the chart with a real Helm on a real API server (KUBEBUILDER_ASSETS)
 	@$(BIN)/python -m tests.stages install

@@ -25,7 +25,8 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "unit": ((*PYTEST, "-q", "-m", UNIT, "--timeout", "120", "-n", "auto", "--maxprocesses", "4"),),
     "install": ((*PYTEST, "-v", "-m", "install", "--durations", "15"),),
-    "engine": ((*PYTEST, "-v", "-m", "engine", "--durations", "15"),),
+    "engine": ((*PYTEST, "-v", "-m", "engine and not long", "--durations", "15"),),
+    "long": ((*PYTEST, "-v", "-m", "long", "--durations", "15"),),
 }
 
 

@@ -18,7 +18,7 @@ from ops.chaos.clients import Clients, Ending
 from ops.chaos.tally import Losses, losses
 from tests.e2e.conftest import Service, cluster_file, running
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(900)]
 
 POOL = "pocket-dense"
 CLIENTS = 6

