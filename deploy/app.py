@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 
 from deploy.addresses import is_loopback
 from deploy.config import Cluster
-from serving.config import Replicas
 from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
 from serving.gateway.targets import TargetSource
 from serving.keys import KeyStore
@@ -57,10 +56,7 @@ def build(
 
 def _may_sleep(cluster: Cluster) -> frozenset[ModelName]:
     """Pools that are scaled to nothing while nobody asks."""
-    bounds = {name: spec.replicas for name, spec in cluster.models.items()}
-    return frozenset(
-        name for name, each in bounds.items() if isinstance(each, Replicas) and not each.min
-    )
+    return frozenset(name for name, spec in cluster.models.items() if not spec.bounds.min)
 
 
 def _by_ray_cluster(

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.beside import unusable
 from deploy.config import Cluster
 from deploy.local.pools import pools_of
-from deploy.local.preflight import replicas_at_least, source_problems
+from deploy.local.preflight import source_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def _cores(cluster: Cluster) -> Iterator[Remark]:
     needs: Counter[str] = Counter()
     for pool in pools_of(cluster):
         if pool.hardware.cpu:
-            needs[pool.spec.on] += replicas_at_least(pool.spec.replicas) * pool.layout.ranks
+            needs[pool.spec.on] += pool.spec.bounds.min * pool.layout.ranks
     for name, cores in needs.items():
         if cores > (has := cluster.gpus[name].ranks):
             yield Remark(

@@ -98,12 +98,12 @@ def _problems_of(name: ModelName, models: Models, gpus: Groups) -> Iterator[str]
     if not planned.feasible:
         hint = f". What can run: {planned.nearest}" if planned.nearest else ""
         yield f"models.{name}: {planned.why}{hint}"
-    elif _is_given(spec):
+    elif is_given(spec):
         if why := why_not(demand, _sizes(spec.layout, demand)):
             yield f"models.{name}.layout: {why}. `bifocal plan` lists what can run"
     elif not _with_room(planned, spec):
         most = max(layout.replicas for layout in planned.layouts)
-        yield f"models.{name}.replicas: found {_least(spec)}; {spec.on} holds at most {most}"
+        yield f"models.{name}.replicas: found {least(spec)}; {spec.on} holds at most {most}"
 
 
 def _too_large(name: ModelName, spec: ModelSpec, has: Group) -> Iterator[str]:
@@ -121,8 +121,8 @@ def _without_room(group: str, has: Group, filled: Models) -> Iterator[str]:
     """Of the least number of replicas: more GPUs than there are, or than stand together. Blocks
     that must be on one node are placed from the largest on, each where the fewest GPUs are left,
     which finds room wherever sizes divide each other."""
-    parts = ", ".join(f"{n} {_least(spec)} x {spec.layout.ranks}" for n, spec in filled.items())
-    needs = sum(_least(spec) * spec.layout.ranks for spec in filled.values())
+    parts = ", ".join(f"{n} {least(spec)} x {spec.layout.ranks}" for n, spec in filled.items())
+    needs = sum(least(spec) * spec.layout.ranks for spec in filled.values())
     total = has.per_node * has.nodes
     if needs > total:
         yield f"gpus.{group}: its models need {needs} GPUs ({parts}); it has {total}"
@@ -147,7 +147,7 @@ def _blocks(has: Group, filled: Models) -> list[tuple[int, ModelName]]:
         (block, name)
         for name, spec in filled.items()
         if (block := block_of(nodes, sizes_of(spec.layout)))
-        for _ in range(_least(spec) * spec.layout.ranks // block)
+        for _ in range(least(spec) * spec.layout.ranks // block)
     ]
     return sorted(found, key=lambda one: -one[0])
 
@@ -157,7 +157,7 @@ def _filled(name: ModelName, models: Models, gpus: Groups) -> ModelSpec:
     if not _is_planned(name, spec, gpus):
         return spec
     demand = _demand(name, spec, gpus[spec.on])
-    chosen = _chosen(_planned(demand), spec, demand, shared=_is_shared(spec, models))
+    chosen = _chosen(_planned(demand), spec, demand, shared=is_shared(spec, models))
     if chosen is None:
         return spec
     sizes = chosen.sizes
@@ -169,7 +169,7 @@ def _filled(name: ModelName, models: Models, gpus: Groups) -> ModelSpec:
 
 
 def _chosen(planned: Plan, spec: ModelSpec, demand: Demand, *, shared: bool) -> Layout | None:
-    if _is_given(spec):
+    if is_given(spec):
         wished = _sizes(spec.layout, demand)
         return next((one for one in planned.layouts if one.sizes == wished), None)
     room = _with_room(planned, spec)
@@ -177,7 +177,7 @@ def _chosen(planned: Plan, spec: ModelSpec, demand: Demand, *, shared: bool) -> 
 
 
 def _with_room(planned: Plan, spec: ModelSpec) -> list[Layout]:
-    return [layout for layout in planned.layouts if layout.replicas >= _least(spec)]
+    return [layout for layout in planned.layouts if layout.replicas >= least(spec)]
 
 
 def _sizes(layout: LayoutSpec, demand: Demand) -> Sizes:
@@ -187,14 +187,14 @@ def _sizes(layout: LayoutSpec, demand: Demand) -> Sizes:
     return spread if demand.model.is_moe and why_not(demand, sizes) else sizes
 
 
-def _is_given(spec: ModelSpec) -> bool:
+def is_given(spec: ModelSpec) -> bool:
     return "layout" in spec.model_fields_set
 
 
-def _is_shared(spec: ModelSpec, models: Models) -> bool:
+def is_shared(spec: ModelSpec, models: Models) -> bool:
     return sum(one.on == spec.on and not one.targets for one in models.values()) > 1
 
 
-def _least(spec: ModelSpec) -> int:
-    """Replicas that are always there."""
-    return spec.replicas if isinstance(spec.replicas, int) else max(1, spec.replicas.min)
+def least(spec: ModelSpec) -> int:
+    """Replicas that must find room; of a pool that may sleep, the one that is woken."""
+    return max(1, spec.bounds.min)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from deploy import pocket
-from deploy.layouts import Group, Models, with_layouts
+from deploy.layouts import Group, Models, is_given, is_shared, least, with_layouts
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import UTILISATION, ModelSpec
 from serving.pools.engine import Hardware, Pool, arguments, environment, source_of
@@ -79,14 +79,12 @@ def planned_for(name: ModelName, models: Models, gpus: Mapping[str, Group]) -> s
     """What a cut rests on; the templates write the same of the values and hold it against it."""
     spec = models[name]
     group = gpus[spec.on]
-    least = spec.replicas if isinstance(spec.replicas, int) else max(1, spec.replicas.min)
-    shared = sum(one.on == spec.on and not one.targets for one in models.values()) > 1
-    given = spec.layout.model_dump(mode="json") if "layout" in spec.model_fields_set else {}
+    given = spec.layout.model_dump(mode="json") if is_given(spec) else {}
     parts = [
         f"{spec.like or name} {spec.precision} {group.kind} {group.per_node}x{group.nodes}",
         f"context {spec.context or 0}",
-        f"replicas {least}",
-        "shared" if shared else "alone",
+        f"replicas {least(spec)}",
+        "shared" if is_shared(spec, models) else "alone",
         *(f"{key} {str(value).lower()}" for key, value in sorted(given.items())),
         *(f"{word} {spec.engine[key]}" for key, word in OF_PLAN.items() if key in spec.engine),
     ]

@@ -11,6 +11,7 @@ import yaml
 from deploy.chart.cuts import OF_PLAN, cut, planned_for
 from deploy.chart.table import Nodes, combinations, key
 from deploy.chart.values import Values
+from deploy.layouts import is_given
 from serving.config import ModelSpec
 from serving.values import ModelName
 
@@ -33,7 +34,7 @@ def lacking(values: Values) -> dict[str, Any]:
 def _is_usual(name: ModelName, spec: ModelSpec, values: Values, known: set[str]) -> bool:
     group = values.gpus[spec.on]
     nodes = Nodes(group.kind, group.per_node, group.nodes)
-    own = spec.context or "layout" in spec.model_fields_set
+    own = spec.context or is_given(spec)
     steps = OF_PLAN.keys() & spec.engine.keys()
     return not own and not steps and key(spec.like or name, spec.precision, nodes) in known
 

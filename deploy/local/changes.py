@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.config import Cluster, GpuSpec
-from deploy.local.pool_changes import PoolChange, at_least, changed
+from deploy.local.pool_changes import PoolChange, changed
 from deploy.local.pools import pools_of
 from deploy.reading import Place
-from serving.config import ModelSpec, Replicas
 from serving.pools.engine import Pool
 from serving.values import ModelName
 
@@ -104,7 +103,7 @@ _NODES: Final = "Ray's nodes are what they were at its start"
 def _is_the_gateways(place: Place, old: Cluster, new: Cluster) -> bool:
     match place:
         case ("models", name, "replicas", *_):
-            return _sleeps(old.models[ModelName(name)]) != _sleeps(new.models[ModelName(name)])
+            return _sleeps(old, name) != _sleeps(new, name)
         case ("models", _, key, *_):
             return key not in _ENGINES
         case ("gateway", "host" | "port") | ("gpus" | "weights", *_):
@@ -112,8 +111,8 @@ def _is_the_gateways(place: Place, old: Cluster, new: Cluster) -> bool:
     return True
 
 
-def _sleeps(spec: ModelSpec) -> bool:
-    return isinstance(spec.replicas, Replicas) and spec.replicas.min == 0
+def _sleeps(cluster: Cluster, name: str) -> bool:
+    return not cluster.models[ModelName(name)].bounds.min
 
 
 def _fixed(place: Place, new: Cluster) -> str | None:
@@ -132,7 +131,7 @@ def _wanted(pools: Iterable[Pool]) -> Counter[str]:
     may grow to, it grows to if there is room."""
     found = Counter[str]()
     for pool in pools:
-        found["" if pool.hardware.cpu else pool.spec.on] += at_least(pool) * pool.layout.ranks
+        found["" if pool.hardware.cpu else pool.spec.on] += pool.spec.bounds.min * pool.layout.ranks
     return found
 
 

@@ -109,7 +109,7 @@ def _comes_or_goes(pool: Pool, comes: bool, new: Cluster) -> tuple[Kind, str]:
 
 
 def _restarts(pool: Pool) -> tuple[Kind, str]:
-    count, seconds = at_least(pool), _start_s(pool)
+    count, seconds = pool.spec.bounds.min, _start_s(pool)
     gang = (
         "; answers under way on one that is replaced end with an error, since Serve does not wait "
         "for data-parallel engines"
@@ -137,12 +137,6 @@ def _concerns(place: Place, name: ModelName, new: Cluster, old: Cluster) -> bool
         case ("weights", *_) | ("longestAnswer",):
             return name in new.models and name in old.models
     return False
-
-
-def at_least(pool: Pool) -> int:
-    """Replicas that it always has."""
-    replicas = pool.spec.replicas
-    return replicas if isinstance(replicas, int) else replicas.min
 
 
 def _replicas(pool: Pool) -> str:

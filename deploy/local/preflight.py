@@ -5,7 +5,7 @@ Each problem says what was found and what would help. Whether another supervisor
 folder's lock to say.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,6 @@ import psutil
 from deploy.beside import unusable
 from deploy.config import Cluster
 from deploy.local import gpus, ports
-from serving.config import Replicas
 from serving.layout import Precision
 from serving.layout.weights import bytes_of
 from serving.pools.engine import Pool, kv_cache_gib
@@ -36,29 +35,29 @@ class NotReady(Exception):
 def check(pools: Iterable[Pool], cluster: Cluster) -> None:
     """Raises NotReady."""
     pools = tuple(pools)
-    problems = [
-        *_port_problem(cluster.gateway.host, cluster.gateway.port),
-        *(each.what for each in unusable(cluster)),
-        *_gpu_problem(pools, gpus.why_none()),
-        *(problem for pool in pools for problem in source_problems(pool)),
-        *_memory_problem(needed_gib(pools), psutil.virtual_memory().available / GIB),
-    ]
-    if problems:
-        raise NotReady("\n".join(problems))
+    port = _port_problem(cluster.gateway.host, cluster.gateway.port)
+    _refuse([*port, *_problems(pools, cluster, needed_gib(pools))])
 
 
 def check_more(old: Iterable[Pool], new: Iterable[Pool], cluster: Cluster) -> None:
     """What `new`, the pools of the cluster, needs beyond what runs as `old`. Raises NotReady."""
     new = tuple(new)
-    more = needed_gib(new) - needed_gib(old)
-    problems = [
-        *(each.what for each in unusable(cluster)),
-        *_gpu_problem(new, gpus.why_none()),
-        *(problem for pool in new for problem in source_problems(pool)),
-        *_memory_problem(max(0.0, more), psutil.virtual_memory().available / GIB),
-    ]
-    if problems:
-        raise NotReady("\n".join(problems))
+    more = max(0.0, needed_gib(new) - needed_gib(old))
+    _refuse(_problems(new, cluster, more))
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if found := list(problems):
+        raise NotReady("\n".join(found))
+
+
+def _problems(pools: Sequence[Pool], cluster: Cluster, needed: float) -> Iterator[str]:
+    """`needed` is memory in GiB."""
+    yield from (each.what for each in unusable(cluster))
+    yield from _gpu_problem(pools, gpus.why_none())
+    for pool in pools:
+        yield from source_problems(pool)
+    yield from _memory_problem(needed, psutil.virtual_memory().available / GIB)
 
 
 def _port_problem(host: str, port: int) -> Iterable[str]:
@@ -100,17 +99,7 @@ def _memory_problem(needed: float, available: float) -> Iterable[str]:
 
 def needed_gib(pools: Iterable[Pool]) -> float:
     """Of the machine's own memory; a GPU's is its engine's to check."""
-    return HEAD_GIB + sum(
-        replicas_at_least(pool.spec.replicas) * _replica_gib(pool) for pool in pools
-    )
-
-
-def replicas_at_least(replicas: int | Replicas) -> int:
-    return replicas if isinstance(replicas, int) else replicas.min
-
-
-def replicas_at_most(replicas: int | Replicas) -> int:
-    return replicas if isinstance(replicas, int) else replicas.max
+    return HEAD_GIB + sum(pool.spec.bounds.min * _replica_gib(pool) for pool in pools)
 
 
 def _replica_gib(pool: Pool) -> float:

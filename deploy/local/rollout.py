@@ -17,7 +17,6 @@ from deploy.config import Cluster
 from deploy.local.applications import text_of
 from deploy.local.changes import Changes
 from deploy.local.phases import Phase, PoolStatus, statuses
-from deploy.local.pool_changes import at_least
 from deploy.local.pools import pools_of
 from deploy.local.ray_head import said
 from deploy.local.report import Report
@@ -143,7 +142,7 @@ class Rollout:
     def _await_gateway(self, pools: list[Pool]) -> None:
         """It asks Ray by turns, and whoever is told that all is done may ask at once."""
         deadline = time.monotonic() + OFFERED_WITHIN_S
-        awake = {pool.name for pool in pools if at_least(pool)}
+        awake = {pool.name for pool in pools if pool.spec.bounds.min}
         while not awake <= self._offered() and time.monotonic() < deadline:
             self._now()
             time.sleep(TICK_S)

@@ -183,11 +183,7 @@ def _cache(env: Mapping[str, str]) -> Path:
 def _ray_cpus(pools: list[Pool]) -> int:
     """Ray's CPUs are only a count, of which each engine on the CPU takes one per worker; on a
     laptop they are what is needed, not what is there. One is for building applications."""
-    engines = sum(
-        preflight.replicas_at_most(pool.spec.replicas) * pool.layout.ranks
-        for pool in pools
-        if pool.hardware.cpu
-    )
+    engines = sum(pool.spec.bounds.max * pool.layout.ranks for pool in pools if pool.hardware.cpu)
     return max(os.cpu_count() or 1, engines + 1)
 
 

@@ -106,6 +106,13 @@ class ModelSpec(Section):
     """A file with the token that `targets` ask for, relative to the cluster file. Without it they
     get none: the token of our own replicas is not for them."""
 
+    @property
+    def bounds(self) -> Replicas:
+        """Of its replicas; a number is both."""
+        if isinstance(self.replicas, Replicas):
+            return self.replicas
+        return Replicas(min=self.replicas, max=self.replicas)
+
     @model_validator(mode="before")
     @classmethod
     def _renamed(cls, given: Any) -> Any:
