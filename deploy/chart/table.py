@@ -17,11 +17,13 @@ import yaml
 from deploy.chart.cuts import CACHE, base, cut, source_in_image
 from deploy.layouts import problems_of_layouts, with_layouts
 from deploy.local.pools import BUILDER
-from serving.catalog import CATALOG, ModelFacts, Modes
+from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, OutputTokens, Slo
 from serving.gateway.loading import expected_start_s
 from serving.layout.gpus import KINDS
 from serving.layout.memory import UTILISATION
+from serving.layout.support import is_published
+from serving.layout.values import Precision
 from serving.pools.engine import ACCELERATORS, Hardware, Pool
 from serving.pools.serve_config import DEPLOYMENT, ONGOING_PER_REPLICA, Proxy, serve_config
 from serving.values import Mode, ModelName
@@ -44,8 +46,7 @@ PLANNED: Final = {"gpu_memory_utilization": UTILISATION}
 _GROUP: Final = "nodes"
 _OTHER: Final = ModelName("another")
 """A second pool, which makes a group shared."""
-_HAS_INT4: Final = frozenset({"4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B"})
-"""Qwen's published checkpoints (`serving.layout.support`)."""
+_CHECKPOINTS: Final = (Precision.BF16, Precision.FP8, Precision.AWQ, Precision.GPTQ_INT4)
 _HEAD: Final = "# Made by `python -m deploy.chart`; edit what it is made from.\n"
 _NO_LONGER_LINES: Final = 100_000
 
@@ -62,7 +63,8 @@ class Nodes:
 def head() -> dict[str, Any]:
     """All but the cuts, JSON-ready."""
     engine, env = base(ModelName("qwen3-0.6b"), "bf16")
-    common = {key: value for key, value in engine.items() if _is_everywhere(key, value)}
+    engines = [base(name, "bf16")[0] for name in CATALOG]
+    common = {k: v for k, v in engine.items() if all(each.get(k) == v for each in engines)}
     return {
         **_serve(),
         "engine": common,
@@ -80,10 +82,8 @@ def head() -> dict[str, Any]:
 def precisions(facts: ModelFacts) -> tuple[str, ...]:
     """That a checkpoint is published of."""
     if not facts.hf_id.startswith("Qwen/"):
-        return ("bf16",)
-    size = facts.hf_id.removeprefix("Qwen/Qwen3-")
-    has_int4 = facts.modes is Modes.HYBRID and size in _HAS_INT4
-    return ("bf16", "fp8", *(["gptq-int4" if facts.is_moe else "awq"] if has_int4 else []))
+        return (Precision.BF16.value,)
+    return tuple(each.value for each in _CHECKPOINTS if is_published(facts, each))
 
 
 def combinations() -> Iterator[tuple[ModelName, str, Nodes]]:
@@ -167,10 +167,6 @@ def _serve() -> dict[str, Any]:
         "deployment": {key: options[key] for key in same},
         "ongoingPerReplica": ONGOING_PER_REPLICA,
     }
-
-
-def _is_everywhere(key: str, value: object) -> bool:
-    return all(base(name, "bf16")[0].get(key) == value for name in CATALOG)
 
 
 def _model(name: ModelName, precision: str, common: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 A finished folder is found by its manifest, without a network where the commit is pinned.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -76,19 +77,25 @@ async def commit_of(source: Source, settings: Settings) -> str:
     if settings.offline:
         found = _on_disk(source, settings, None).manifest
         return found.commit if found else ""
+    async with _asked(source, settings, _nobody) as (_, listing):
+        return listing.commit
+
+
+@asynccontextmanager
+async def _asked(
+    source: Source, settings: Settings, says: Callable[[str], None]
+) -> AsyncIterator[tuple[Web, Listing]]:
+    """What the origin has, and the way to it."""
     origin_of, list_files = _ROOMS[source.scheme]
     async with open_session(settings.idle_s) as session:
-        web = Web(session, origin_of(source, settings), settings.backoff_s, _nobody)
-        return (await list_files(web, source, settings)).commit
+        web = Web(session, origin_of(source, settings), settings.backoff_s, says)
+        yield web, await list_files(web, source, settings)
 
 
 async def _from_origin(
     source: Source, settings: Settings, to: Path | None, recheck: bool, told: Told
 ) -> Pulled:
-    origin_of, list_files = _ROOMS[source.scheme]
-    async with open_session(settings.idle_s) as session:
-        web = Web(session, origin_of(source, settings), settings.backoff_s, told.says)
-        listing = await list_files(web, source, settings)
+    async with _asked(source, settings, told.says) as (web, listing):
         if source.pinned is None:
             told.says(f"{source} is {listing.commit} now; pin it: --revision {listing.commit}")
         folder = to or _folder(source, listing.commit, settings)

@@ -45,15 +45,19 @@ def _weight_only(kind: GpuKind, precision: Precision) -> str | None:
     )
 
 
-def _unpublished(model: ModelFacts, precision: Precision) -> str | None:
+def is_published(model: ModelFacts, precision: Precision) -> bool:
+    """By Qwen; int4 of the hybrid models alone."""
     sizes = _INT4.get(precision)
-    if sizes is None or not model.hf_id.startswith("Qwen/"):
-        return None
-    if model.modes is Modes.HYBRID and model.hf_id.removeprefix("Qwen/Qwen3-") in sizes:
+    size = model.hf_id.removeprefix("Qwen/Qwen3-")
+    return sizes is None or (model.modes is Modes.HYBRID and size in sizes)
+
+
+def _unpublished(model: ModelFacts, precision: Precision) -> str | None:
+    if not model.hf_id.startswith("Qwen/") or is_published(model, precision):
         return None
     return (
         f"Qwen publishes no {precision.value} checkpoint of {model.hf_id} (only of"
-        f" {', '.join(sizes)}): name a checkpoint of your own as the model's source"
+        f" {', '.join(_INT4[precision])}): name a checkpoint of your own as the model's source"
     )
 
 
