@@ -22,6 +22,7 @@ from deploy.doctor.machine import Needs, Port
 from deploy.doctor.probe import NoAnswer, ask
 from deploy.doctor.reduction import Asked, asked
 from deploy.failure import Exit, Failure
+from deploy.local.head import entry
 from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, holder, is_taken
 from deploy.local.preflight import needed_gib, wants_gpus
@@ -132,13 +133,7 @@ def _environment(*, named: bool) -> dict[str, str]:
         token = _given_token()
         secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
         return {**os.environ, **secret}
-    return {
-        **os.environ,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(StateFolder.of(os.environ).ray_token_file),
-        # As our own head has it: a loopback address stays one.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    }
+    return {**os.environ, **entry(StateFolder.of(os.environ).ray_token_file)}
 
 
 def _given_token() -> str | None:

@@ -65,6 +65,18 @@ def command(ports: Ports, *, temp_dir: Path, cpus: int) -> list[str]:
     return [*ray, "--disable-usage-stats", *(f"--{k}={v}" for k, v in options.items())]
 
 
+def entry(ray_token_file: Path) -> dict[str, str]:
+    """What a program must be told to be of this cluster, or to ask it for something."""
+    return {
+        # Who may call Ray may run code: its REST API and its gRPC ports ask for this token.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(ray_token_file),
+        # Ray turns a loopback address into the machine's own, unless it is told, as on Windows and
+        # macOS, that it will never have a second node.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+
+
 def environment(
     inherited: Mapping[str, str], *, pool_token: str, ray_token_file: Path
 ) -> dict[str, str]:
@@ -74,12 +86,7 @@ def environment(
     kept = {key: value for key, value in inherited.items() if key not in INHERITED_RAY}
     return {
         **kept,
-        # Who may call Ray may run code: its REST API and its gRPC ports ask for this token.
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(ray_token_file),
-        # Ray turns a loopback address into the machine's own, unless it is told, as on Windows and
-        # macOS, that it will never have a second node.
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        **entry(ray_token_file),
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
