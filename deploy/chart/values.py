@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deploy.config import Cluster, GpuSpec
+from deploy.config import Cluster
+from deploy.groups import GpuSpec
 from serving.config import GatewaySpec, LayoutSpec, Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]

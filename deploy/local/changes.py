@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.config import Cluster, GpuSpec
+from deploy.config import Cluster
+from deploy.groups import GpuSpec
 from deploy.local.pool_changes import PoolChange, changed
 from deploy.local.pools import pools_of
 from deploy.reading import Place

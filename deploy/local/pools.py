@@ -3,7 +3,8 @@
 from typing import Final
 
 from deploy import pocket
-from deploy.config import Cluster, GpuSpec
+from deploy.config import Cluster
+from deploy.groups import GpuSpec
 from deploy.layouts import with_layouts
 from deploy.source import Scheme, is_folder, parse
 from serving.catalog import CATALOG, ModelFacts

@@ -15,11 +15,11 @@ from deploy.config import (
     Cluster,
     ConfigError,
     Environment,
-    NetworkSpec,
     environment,
     load,
     schema,
 )
+from deploy.groups import NetworkSpec
 from serving.values import ModelName
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -77,7 +77,7 @@ other, and the user's own words come last. A test holds the two equal for every 
   {{- $_ := set $scale "autoscaling_config" (dict "min_replicas" (mul (hasKey $replicas "min" | ternary $replicas.min 1) $engines) "max_replicas" (mul ($replicas.max | default 1) $engines) "target_ongoing_requests" $root.Values.table.ongoingPerReplica) }}
 {{- else }}{{ $_ := set $scale "num_replicas" (mul $replicas $engines) }}{{ end }}{{ toJson $scale }}
 {{- end }}
-{{/* As gloo and NCCL read it (`deploy.config.NetworkSpec`). */}}
+{{/* As gloo and NCCL read it (`deploy.groups.NetworkSpec`). */}}
 {{- define "bifocal.network.env" }}{{ $env := dict }}{{ with .network }}
   {{- with .interface }}{{ $_ := set $env "GLOO_SOCKET_IFNAME" . }}{{ $_ := set $env "NCCL_SOCKET_IFNAME" (printf "=%s" .) }}{{ end }}
   {{- with .rdma }}{{ $_ := set $env "NCCL_IB_HCA" (printf "=%s" (join "," .)) }}{{ end }}
