@@ -17,7 +17,7 @@ from typing import Any, Final
 from deploy.config import ConfigError
 from deploy.reading import Document, UnreadableFile, parse, text_of
 from serving.config import ModelSpec
-from serving.keys import KeyRecord, KeyRing, KeyStore, NoKeys
+from serving.keys import SCOPES, KeyRecord, KeyRing, KeyStore, NoKeys
 from serving.values import ModelName, Team
 
 logger = logging.getLogger("bifocal.keys")
@@ -26,14 +26,15 @@ CHECK_EVERY_S: Final = 1.0
 AT_ONCE_BYTES: Final = 32 * 1024
 """About 250 keys, read in 50 ms: so long may the event loop stop when keys change, so that a new
 key opens at its first use. A larger file is read beside it; a thousand keys take 230 ms."""
-_FIELDS: Final = ("team", "sha256", "expires")
+_FIELDS: Final = ("team", "sha256", "expires", "scopes")
 _TOKEN: Final = re.compile(r"[!-~]+")
 
 
 def line_of(record: KeyRecord) -> str:
     """The line that goes into the file."""
     expires = "" if record.expires_at is None else f', expires: "{_text(record.expires_at)}"'
-    return f'- {{team: "{record.team}", sha256: "{record.sha256}"{expires}}}'
+    scopes = f", scopes: [{', '.join(sorted(record.scopes))}]" if record.scopes else ""
+    return f'- {{team: "{record.team}", sha256: "{record.sha256}"{expires}{scopes}}}'
 
 
 def read_keys(path: Path) -> KeyRing:
@@ -121,10 +122,16 @@ class FileKeys:
         self._reading = threading.Lock()
 
     def team_of(self, secret: str | None, now: float) -> Team:
+        return self.record_of(secret, now).team
+
+    def record_of(self, secret: str | None, now: float) -> KeyRecord:
         if not 0 <= now - self._checked_at < CHECK_EVERY_S:  # the clock may step back
             self._checked_at = now
             self._look()
-        return self._ring.team_of(secret, now)
+        return self._ring.record_of(secret, now)
+
+    def starting(self, start: str) -> tuple[KeyRecord, ...]:
+        return self._ring.starting(start)
 
     def _look(self) -> None:
         stamp = _Stamp.of(self._path)
@@ -165,7 +172,17 @@ def _record(entry: Any) -> KeyRecord:
     if not isinstance(team, str) or not isinstance(sha256, str):
         msg = "team and sha256 are needed, each a text in quotes"
         raise ValueError(msg)
-    return KeyRecord(Team(team), sha256, _moment(entry.get("expires")))
+    expires_at, scopes = _moment(entry.get("expires")), _scopes(entry.get("scopes"))
+    return KeyRecord(Team(team), sha256, expires_at, scopes)
+
+
+def _scopes(found: object) -> frozenset[str]:
+    if found is None:
+        return frozenset()
+    if not isinstance(found, list) or not all(isinstance(scope, str) for scope in found):
+        msg = f"scopes: allowed: a list of {', '.join(SCOPES)}"
+        raise ValueError(msg)
+    return frozenset(found)
 
 
 def _moment(text: object) -> float | None:

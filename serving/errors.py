@@ -7,6 +7,7 @@
     │   ├── LimitExceeded         400   more messages, choices, stops, tokens... than allowed
     │   ├── ContextOverflow       400   the prompt does not fit in the model's context
     │   ├── BadKey                401   no key, an unknown one, or one that has expired
+    │   ├── NotAllowed            403   the key is good, and the right is not its own
     │   ├── UnknownModel          404   names the models there are
     │   ├── UnknownPath           404
     │   ├── WrongMethod           405
@@ -16,6 +17,7 @@
     │   └── HeadersTooLarge       431
     ├── CapacityError                   the request is fine; later it will do
     │   ├── TooManyRequests       429   more requests at once than the gateway takes
+    │   ├── PoolDrained           503   an operator lets it take nothing new
     │   └── PoolLoading           503   with the seconds until it is expected to be ready
     ├── EngineError                     ours to mend
     │   ├── EngineUnavailable     503   no replica could be reached before the first byte
@@ -95,6 +97,12 @@ class BadKey(ClientError):
         return {"www-authenticate": "Bearer"}
 
 
+class NotAllowed(ClientError):
+    status = 403
+    type = "permission_error"
+    code = "not_allowed"
+
+
 class UnknownModel(ClientError):
     status = 404
     code = "model_not_found"
@@ -147,6 +155,10 @@ class TooManyRequests(CapacityError):
     status = 429
     type = "rate_limit_error"
     code = "too_many_requests"
+
+
+class PoolDrained(CapacityError):
+    code = "pool_drained"
 
 
 class PoolLoading(CapacityError):

@@ -22,6 +22,12 @@ MAX_SECRET_CHARS = 256
 MAX_TEAMS = 1000
 """A team is a label of the metrics, so there is an end to them."""
 
+OPERATE = "operate"
+"""The right to drain pools, to force a mode and to revoke keys."""
+SCOPES = (OPERATE,)
+ID_CHARS = 12
+"""Of a key's hash: enough to tell keys apart, and of no use to anyone."""
+
 _TEAM = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _INDEX_CHARS = 4
@@ -36,6 +42,13 @@ class KeyRecord:
     """Of the whole key, in lower-case hex."""
     expires_at: float | None = None
     """Seconds since the epoch; None never."""
+    scopes: frozenset[str] = frozenset()
+    """What it may do beside asking for answers."""
+
+    @property
+    def id(self) -> str:
+        """By which people and records speak of it."""
+        return self.sha256[:ID_CHARS]
 
     def __post_init__(self) -> None:
         if not _TEAM.fullmatch(self.team):
@@ -44,6 +57,9 @@ class KeyRecord:
             raise ValueError(msg)
         if not _SHA256.fullmatch(self.sha256):
             msg = f"sha256 of team {self.team}: allowed: the 64 characters 0-9, a-f of a SHA-256"
+            raise ValueError(msg)
+        if not self.scopes <= set(SCOPES):
+            msg = f"scopes of team {self.team}: allowed: {', '.join(SCOPES)}"
             raise ValueError(msg)
 
 
@@ -64,6 +80,12 @@ class KeyStore(Protocol):
     def team_of(self, secret: str | None, now: float) -> Team:
         """Raises BadKey for no key, an unknown one, or one that has expired."""
 
+    def record_of(self, secret: str | None, now: float) -> KeyRecord | None:
+        """The key itself; None where there are no keys. Raises BadKey as `team_of` does."""
+
+    def starting(self, start: str) -> tuple[KeyRecord, ...]:
+        """Keys whose hash begins so."""
+
 
 class NoKeys:
     """The store of an endpoint on loopback that was given no file of keys: everyone is let in.
@@ -73,6 +95,12 @@ class NoKeys:
 
     def team_of(self, secret: str | None, now: float) -> Team:
         return OPEN_TEAM
+
+    def record_of(self, secret: str | None, now: float) -> KeyRecord | None:
+        return None
+
+    def starting(self, start: str) -> tuple[KeyRecord, ...]:
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +133,36 @@ class KeyRing:
         return sum(map(len, self._by_start.values()))
 
     def team_of(self, secret: str | None, now: float) -> Team:
+        return self.record_of(secret, now).team
+
+    def starting(self, start: str) -> tuple[KeyRecord, ...]:
+        return tuple(
+            record
+            for peers in self._by_start.values()
+            for record in peers
+            if record.sha256.startswith(start)
+        )
+
+    def record_of(self, secret: str | None, now: float) -> KeyRecord:
         if not secret:
             msg = "no API key; send one as `Authorization: Bearer KEY` or `x-api-key: KEY`"
             raise BadKey(msg)
-        record = self._record_of(secret)
+        record = self._found(secret)
         if record is None:
             msg = "unknown API key; ask those who run this endpoint for one"
             raise BadKey(msg)
         if record.expires_at is not None and now >= record.expires_at:
             msg = "this API key has expired; ask those who run this endpoint for a new one"
             raise BadKey(msg)
-        return record.team
+        return record
 
-    def _record_of(self, secret: str) -> KeyRecord | None:
+    def _found(self, secret: str) -> KeyRecord | None:
         if len(secret) > MAX_SECRET_CHARS:
             return None
-        digest = _digest(secret)
+        hashed = digest(secret)
         found = None
-        for record in self._by_start.get(digest[:_INDEX_CHARS], ()):
-            if hmac.compare_digest(record.sha256, digest):
+        for record in self._by_start.get(hashed[:_INDEX_CHARS], ()):
+            if hmac.compare_digest(record.sha256, hashed):
                 found = record
         return found
 
@@ -133,13 +172,14 @@ def new_key(
     expires_s: float | None,
     now: float,
     entropy: Callable[[int], str] = secrets.token_urlsafe,
+    scopes: Iterable[str] = (),
 ) -> NewKey:
     """`bf-` and 43 url-safe characters. Raises ValueError for a name that no team may have."""
     secret = PREFIX + entropy(SECRET_BYTES)
     expires_at = None if expires_s is None else now + expires_s
-    return NewKey(secret, KeyRecord(Team(team), _digest(secret), expires_at))
+    return NewKey(secret, KeyRecord(Team(team), digest(secret), expires_at, frozenset(scopes)))
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
     # A header may hold any character; what UTF-8 cannot hold must not become an error of ours.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
