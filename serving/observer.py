@@ -4,10 +4,11 @@
 never text of a prompt or an answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from serving.values import ModelName, Outcome, RequestId, Route, Team, Usage
+from serving.values import ModelName, Outcome, ReplicaSnapshot, RequestId, Route, Team, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,16 @@ class ReplicaFailed:
 Event = RequestRouted | RequestFinished | ReplicaFailed
 
 
+@dataclass(frozen=True, slots=True)
+class PoolNow:
+    """A pool as it stands. No event: it is looked at when someone asks for the metrics."""
+
+    model: ModelName
+    wanted: int | None
+    """Replicas that there should be; None where its source does not say."""
+    replicas: tuple[ReplicaSnapshot, ...]
+
+
 class Observer(Protocol):
     """Called in the event loop, so it must return at once and never raise."""
 
@@ -61,5 +72,5 @@ class Observer(Protocol):
     def in_flight(self, change: int) -> None:
         """+1 when a request is admitted, -1 when it ends."""
 
-    def render(self) -> tuple[bytes, str]:
-        """The body and content type of `GET /metrics`."""
+    def render(self, pools: Sequence[PoolNow]) -> tuple[bytes, str]:
+        """The body and content type of `GET /metrics`; `pools` as they are at this moment."""

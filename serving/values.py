@@ -92,6 +92,13 @@ class Target:
     token: str | None = field(default=None, repr=False)
     """What opens its door: its source's, so that no other source's replicas see it."""
 
+    @property
+    def name(self) -> str:
+        """Of Ray's long name only what tells a replica from the pool's others: `m4hz0f3k` of
+        `SERVE_REPLICA::pool#pool#m4hz0f3k@10.0.0.7:30000`; its address where it has no name."""
+        name, _, address = self.id.rpartition("@")
+        return name.rpartition("#")[2] or address
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

@@ -4,7 +4,7 @@ It is called in the gateway's event loop several times a request, so the label c
 up once and their methods kept (`.labels()` costs more than the count itself).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import (
@@ -20,8 +20,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from ops.metrics import table
 from ops.metrics.labels import MAX_TEAMS, OTHER, TeamGuard, error_codes, route_labels
+from ops.metrics.pools import PoolCollector
 from ops.metrics.table import Kind, Metric
-from serving.observer import Event, ReplicaFailed, RequestFinished, RequestRouted
+from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.values import Mode, Outcome, Route, Team
 
 Add = Callable[[float], None]
@@ -56,7 +57,9 @@ class PrometheusObserver:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry or CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._metrics = {row.name: _register(row, self._registry) for row in table.TABLE}
+        self._metrics = {row.name: _register(row, self._registry) for row in table.COUNTED}
+        self._pools = PoolCollector()
+        self._registry.register(self._pools)
         self._teams = TeamGuard(max_teams)
         self._codes = error_codes()
         self._counts: dict[tuple[object, ...], Add] = {}
@@ -76,7 +79,8 @@ class PrometheusObserver:
     def in_flight(self, change: int) -> None:
         self._change_in_flight(change)
 
-    def render(self) -> tuple[bytes, str]:
+    def render(self, pools: Sequence[PoolNow]) -> tuple[bytes, str]:
+        self._pools.pools = pools
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _finished(self, event: RequestFinished) -> None:

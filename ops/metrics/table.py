@@ -132,7 +132,34 @@ RETRIES: Final = Metric(
     ("model",),
 )
 
-TABLE: Final = (
+POOL_REPLICAS: Final = Metric(
+    "bifocal_pool_replicas",
+    Kind.GAUGE,
+    "replicas",
+    "Replicas of a pool: `ready`, `failing` (it failed and has not answered since), `starting` "
+    "(wanted and not there yet)",
+    ("model", "state"),
+)
+POOL_WANTED: Final = Metric(
+    "bifocal_pool_replicas_wanted",
+    Kind.GAUGE,
+    "replicas",
+    "Replicas that a pool should have",
+    ("model",),
+)
+REPLICA_IN_FLIGHT: Final = Metric(
+    "bifocal_replica_requests_in_flight",
+    Kind.GAUGE,
+    "requests",
+    "Requests of this gateway that are on a replica",
+    ("model", "replica"),
+)
+
+COUNTED: Final = (
     REQUESTS, ERRORS, IN_FLIGHT, TTFT, TPOT, E2E, PROMPT_TOKENS, REASONING_TOKENS, ANSWER_TOKENS,
     DECISIONS, REPLICA_FAILURES, RETRIES,
 )  # fmt: skip
+"""Counted as things happen."""
+LOOKED_AT: Final = (POOL_REPLICAS, POOL_WANTED, REPLICA_IN_FLIGHT)
+"""Looked up when someone asks."""
+TABLE: Final = (*COUNTED, *LOOKED_AT)

@@ -1,7 +1,8 @@
 """The ASGI application: a table of routes, one error handler, and what lives as long as it does.
 
 POST /v1/chat/completions, /v1/completions   with a key
-GET  /v1/models, /v1/models/{id}, /metrics   with a key
+GET  /v1/models, /v1/models/{id}             with a key
+GET  /metrics, /metrics/...                  with a key
 GET  /health, /ready[?any]                   open: they say nothing of anyone
 """
 
@@ -28,6 +29,7 @@ from serving.gateway.loading import expected_start_s
 from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
+from serving.gateway.scrape import REPLICAS, TARGETS, Scrape
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
 from serving.gateway.watch import Limit
@@ -91,6 +93,7 @@ class Gateway:
             upstream = Upstream(session)
             refresh = Refresh(self._sources, plain, self._pools, upstream, time.monotonic)
             await refresh.once()
+            self._scrape = Scrape(self._pools, upstream)
             self._routes = self._table(Answers(self._service, self._path(upstream)))
             loop = tasks.create_task(refresh.forever(self._every), name="refresh")
             await send({"type": "lifespan.startup.complete"})
@@ -104,6 +107,7 @@ class Gateway:
             COMPLETIONS.path: {"POST": partial(answers.answer, COMPLETIONS)},
             "/v1/models": {"GET": self._list_models},
             "/metrics": {"GET": self._metrics},
+            TARGETS: {"GET": self._list_targets},
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
@@ -124,6 +128,8 @@ class Gateway:
         methods = self._routes.get(request.path)
         if methods is None and request.path.startswith(_ONE_MODEL):
             methods = {"GET": self._one_model}
+        if methods is None and request.path.startswith(REPLICAS):
+            methods = {"GET": self._replica_metrics}
         if methods is None:
             msg = f"there is no {request.path[:128]}; there are {', '.join(self._routes)}"
             raise UnknownPath(msg)
@@ -148,8 +154,16 @@ class Gateway:
 
     async def _metrics(self, request: Request, reply: Reply, _: RequestId) -> None:
         self._authenticate(request)
-        body, kind = self._service.observer.render()
+        body, kind = self._service.observer.render(self._pools.now())
         await reply.whole(200, body, (b"content-type", kind.encode()))
+
+    async def _list_targets(self, request: Request, reply: Reply, _: RequestId) -> None:
+        self._authenticate(request)
+        await self._scrape.list(request, reply)
+
+    async def _replica_metrics(self, request: Request, reply: Reply, _: RequestId) -> None:
+        self._authenticate(request)
+        await self._scrape.page(request, reply)
 
     async def _health(self, request: Request, reply: Reply, _: RequestId) -> None:
         await reply.json(200, {"status": "ok"})

@@ -13,6 +13,7 @@ from serving.errors import BifocalError, EngineUnavailable, PoolLoading
 from serving.gateway.loading import SOON_S, retry_after_s
 from serving.gateway.silence import Health, Silence, Standing, judge
 from serving.gateway.targets import PoolState, PoolStatus
+from serving.observer import PoolNow
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
 
 LOAD_STALE_S: Final = 5.0
@@ -151,6 +152,11 @@ class Pools:
 
     def snapshots(self) -> dict[ModelName, PoolSnapshot]:
         return {name: self.snapshot(name) for name in self._status}
+
+    def now(self) -> list[PoolNow]:
+        """As the metrics tell it."""
+        status = self._status.items()
+        return [PoolNow(name, known.wanted, self._snapshots(name)) for name, known in status]
 
     def choose(self, name: ModelName, now: float, avoid: TargetId | None = None) -> Target:
         """`now` in seconds since the epoch. Raises PoolLoading or EngineUnavailable."""

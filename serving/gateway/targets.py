@@ -42,6 +42,8 @@ class PoolStatus:
     """When it was last deployed, in seconds since the epoch."""
     message: str = ""
     """The source's own words, for operators only."""
+    wanted: int | None = None
+    """Replicas that there should be, where the source knows it."""
 
 
 class SourceUnavailable(Exception):
@@ -65,7 +67,9 @@ class FixedSource:
     ) -> None:
         self._pools = {
             name: PoolStatus(
-                PoolState.RUNNING, tuple(_fixed(url, tokens.get(name)) for url in given)
+                PoolState.RUNNING,
+                tuple(_fixed(url, tokens.get(name)) for url in given),
+                wanted=len(given),
             )
             for name, given in urls.items()
         }
@@ -150,6 +154,14 @@ class _Application(msgspec.Struct):
         replicas are still those of before."""
         return self.deployments == {} and self.status in ("DEPLOYING", "DEPLOY_FAILED")
 
+    @property
+    def wanted(self) -> int | None:
+        """Replicas of all its deployments, of which a pool has one."""
+        told = (self.deployments or {}).values()
+        counts = [d.get("target_num_replicas") for d in told if isinstance(d, dict)]
+        known = [count for count in counts if isinstance(count, int)]
+        return sum(known) if known else None
+
 
 class _Answer(msgspec.Struct):
     applications: dict[str, _Application] = {}
@@ -189,6 +201,7 @@ def parse_applications(
             complete=not application.is_built_anew,
             since=application.last_deployed_time_s,
             message=application.message,
+            wanted=application.wanted,
         )
         for name, application in answer.applications.items()
     }

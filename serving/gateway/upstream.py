@@ -75,6 +75,20 @@ class Upstream:
             msg = "no replica could be reached"
             raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S) from error
 
+    async def get(self, target: Target, path: str) -> tuple[bytes, bytes]:
+        """A short page, its type first. Raises EngineUnavailable."""
+        headers = {"authorization": f"Bearer {target.token}"} if target.token is not None else {}
+        msg = f"the replica has no {path} now"
+        try:
+            url = self._url(target, path)
+            async with self._session.get(url, headers=headers, timeout=PROBE_WITHIN) as response:
+                body = await response.read()
+        except (*BROKE, TimeoutError) as error:
+            raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S) from error
+        if response.status != 200:
+            raise EngineUnavailable(msg, retry_after_s=RETRY_AFTER_S)
+        return response.headers.get("content-type", "text/plain").encode(), body
+
     async def health(self, target: Target) -> Health:
         """What the replica says when it is asked how it is."""
         try:

@@ -30,10 +30,11 @@ Header = tuple[bytes, bytes]
 TOKEN_VARIABLE: Final = "BIFOCAL_POOL_TOKEN"  # noqa: S105  # a name, not a secret
 LOAD_HEADER: Final = HEADER.encode()
 HEALTH: Final = "/health"
+METRICS: Final = "/metrics"
 CHAT: Final = "/v1/chat/completions"
 RESTART_S: Final = 60
 """About what Serve takes to replace a replica."""
-PATHS: Final = frozenset({HEALTH, CHAT, "/v1/completions"})
+PATHS: Final = frozenset({HEALTH, METRICS, CHAT, "/v1/completions"})
 
 
 class NoPoolToken(Exception):

@@ -9,7 +9,8 @@ from ray.serve.llm.deployment import DPServer, LLMServer
 
 from serving.pools.app import PoolArgs
 from serving.pools.children import kill_children
-from serving.pools.pulse import PULSE
+from serving.pools.neighbours import Node, gone, neighbours
+from serving.pools.pulse import PULSE, Verdict
 from serving.pools.warmup import warm_up
 
 
@@ -19,6 +20,8 @@ class EngineStuck(Exception):
 
 class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
     stuck_after_s = float("inf")
+    other_nodes: tuple[Node, ...] = ()
+    """That have a part of the engine, or of its gang."""
 
     async def _start_engine(self) -> None:
         """Ray's own would also start a process that reports to Ray's makers what is served."""
@@ -27,11 +30,16 @@ class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
     async def check_health(self) -> None:
         """vLLM's own only says whether the engine died."""
         await super().check_health()
-        unfinished = self.engine._engine_client.get_num_unfinished_requests()
-        verdict = PULSE.look(time.monotonic(), unfinished, self.stuck_after_s)
+        verdict, why = self._look(self.stuck_after_s), ""
+        if verdict.still_s and (away := await gone(self.other_nodes)):
+            verdict, why = self._look(verdict.still_s), f", with {', '.join(away)} gone"
         if verdict.stuck:
             kill_children()
-            raise EngineStuck(verdict.reason)
+            raise EngineStuck(verdict.reason + why)
+
+    def _look(self, limit_s: float) -> Verdict:
+        unfinished = self.engine._engine_client.get_num_unfinished_requests()
+        return PULSE.look(time.monotonic(), unfinished, limit_s)
 
 
 class NoDownload(CallbackBase):  # type: ignore[misc]  # Ray's class is untyped
@@ -49,6 +57,7 @@ class DataParallelServer(Server, DPServer):  # type: ignore[misc]  # Ray's class
 async def start(args: PoolArgs) -> LLMServer:
     server = await (_of_gang if args.engine["data_parallel_size"] > 1 else _alone)(args)
     server.stuck_after_s = args.stuck_after_s
+    server.other_nodes = neighbours()
     await warm_up(server)
     return server
 
@@ -71,7 +80,8 @@ def _llm_config(args: PoolArgs) -> LLMConfig:
         model_loading_config={"model_id": args.name, "model_source": args.source},
         engine_kwargs=args.engine,
         callback_config={"callback_class": NoDownload},
-        # vLLM's own /metrics is closed by the door; the gateway and the load header tell more.
+        # The door shows vLLM's own /metrics, which are exact; through Ray's agent sums are made up,
+        # gauges vanish, and each costs a call.
         log_engine_metrics=False,
         **_hardware(args),
     )

@@ -8,8 +8,26 @@ from prometheus_client import CollectorRegistry
 
 from ops.metrics import PrometheusObserver
 from ops.metrics.labels import OTHER, TeamGuard, error_codes
-from serving.observer import Event, Observer, ReplicaFailed, RequestFinished, RequestRouted
-from serving.values import Mode, ModelName, Outcome, RequestId, Route, Team, Usage
+from serving.observer import (
+    Event,
+    Observer,
+    PoolNow,
+    ReplicaFailed,
+    RequestFinished,
+    RequestRouted,
+)
+from serving.values import (
+    Mode,
+    ModelName,
+    Outcome,
+    ReplicaSnapshot,
+    RequestId,
+    Route,
+    Target,
+    TargetId,
+    Team,
+    Usage,
+)
 
 ROUTE = Route(ModelName("pocket-dense"), Mode.PLAIN, "fast")
 DEEP = Route(ModelName("pocket-moe"), Mode.THINKING, "hard")
@@ -201,8 +219,32 @@ def test_two_observers_share_nothing() -> None:
 def test_render_answers_in_the_text_format_with_the_process_and_no_creation_times() -> None:
     observer = PrometheusObserver()
     observer.on(WHOLE)
-    body, content_type = observer.render()
+    body, content_type = observer.render([])
     assert content_type.startswith("text/plain; version=0.0.4")
     assert b'bifocal_requests_total{endpoint="chat"' in body
     assert b"process_cpu_seconds_total" in body
     assert b"_created" not in body
+
+
+def replica(name: str, requests: int = 0, *, failing: bool = False) -> ReplicaSnapshot:
+    target = Target(TargetId(f"SERVE_REPLICA::p#p#{name}@10.0.0.1:1"), "http://10.0.0.1:1")
+    return ReplicaSnapshot(target, requests_in_flight=requests, failing=failing)
+
+
+def test_pools_are_shown_as_they_are_and_what_has_gone_is_gone() -> None:
+    observer = PrometheusObserver()
+    deep = ModelName("pocket-moe")
+    there = (replica("one", 3), replica("two", failing=True))
+    before, _ = observer.render([PoolNow(deep, 3, there), PoolNow(ModelName("far"), None, ())])
+    after, _ = observer.render([PoolNow(deep, 1, there[:1])])
+    for line in (
+        'bifocal_pool_replicas{model="pocket-moe",state="ready"} 1.0',
+        'bifocal_pool_replicas{model="pocket-moe",state="failing"} 1.0',
+        'bifocal_pool_replicas{model="pocket-moe",state="starting"} 1.0',
+        'bifocal_pool_replicas{model="far",state="ready"} 0.0',
+        'bifocal_pool_replicas_wanted{model="pocket-moe"} 3.0',
+        'bifocal_replica_requests_in_flight{model="pocket-moe",replica="one"} 3.0',
+    ):
+        assert line in before.decode().splitlines()
+    assert b'wanted{model="far"}' not in before
+    assert b'replica="two"' not in after

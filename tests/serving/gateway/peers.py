@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from serving.catalog import CATALOG
 from serving.config import Limits
 from serving.gateway import FixedSource, Gateway, Served, Service, TargetSource
 from serving.keys import KeyStore, NoKeys
-from serving.observer import Event, ReplicaFailed, RequestFinished, RequestRouted
+from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.routing import Family
 from serving.values import ModelName
 
@@ -52,6 +52,8 @@ class Peer:
     """Someone closed the connection before the answer was complete."""
     healthy: bool = True
     load: str | None = None
+    page: bytes = b"vllm:num_requests_running 3\n"
+    scraped: list[dict[str, str]] = field(default_factory=list)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         body = b""
@@ -62,6 +64,10 @@ class Peer:
             await whole(b"", 200 if self.healthy else 503)(send)
             return
         headers = {k.decode(): v.decode() for k, v in scope["headers"]}
+        if scope["path"].endswith("/metrics"):
+            self.scraped.append(headers)
+            await whole(self.page, 200 if self.page else 500)(send)
+            return
         self.received.append(Received(scope["path"], headers, json.loads(body)))
         self.arrived.set()
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -181,8 +187,9 @@ class Recorder:
     def in_flight(self, change: int) -> None:
         self.now += change
 
-    def render(self) -> tuple[bytes, str]:
-        return b"requests 1\n", "text/plain"
+    def render(self, pools: Sequence[PoolNow]) -> tuple[bytes, str]:
+        there = sum(len(pool.replicas) for pool in pools)
+        return f"requests 1\nreplicas {there}\n".encode(), "text/plain"
 
     @property
     def finished(self) -> list[RequestFinished]:

@@ -149,7 +149,7 @@ async def test_a_pool_without_replicas_is_503_with_the_seconds_expected(ask: Ask
 async def test_the_metrics_are_the_observers(ask: Ask) -> None:
     async with gateway() as url:
         got = await ask(url, method="GET", path="/metrics")
-    assert (got.body, got.headers["content-type"]) == (b"requests 1\n", "text/plain")
+    assert (got.body, got.headers["content-type"]) == (b"requests 1\nreplicas 0\n", "text/plain")
 
 
 async def test_a_surprise_is_an_error_without_its_words(

@@ -99,7 +99,7 @@ async def test_health_needs_no_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/invocations", "/tokenize", "/metrics", "/v1/models", "/v1/responses", ""]
+    "path", ["/invocations", "/tokenize", "/metrics/", "/v1/models", "/v1/responses", ""]
 )
 async def test_with_the_token_unused_paths_are_not_there(path: str) -> None:
     inner = Inner()
