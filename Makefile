@@ -34,7 +34,7 @@ test-long: setup  ## more of them: a replica over two nodes, configurations that
 test-install: setup  ## the chart with a real Helm on a real API server (KUBEBUILDER_ASSETS)
 	@$(BIN)/python -m tests.stages install
 
-lock:  ## requirements-cpu.lock anew from requirements-cpu.in (needs uv)
+lock:  ## both lock files anew, from requirements-*.in (needs uv)
 	@deploy/lock.sh
 
 clean:  ## remove the environment and every cache
