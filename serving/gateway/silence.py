@@ -16,6 +16,11 @@ GIVE_UP_AFTER_S: Final = 30.0
 Serve, too, gives its replicas so long."""
 
 
+UNREACHED_FOR_S: Final = 8.0
+"""And one whose node accepts no connection, which its system would do however busy it is: longer
+than a network takes to mend itself, or this process to come to its turn."""
+
+
 class Health(StrEnum):
     WELL = "well"
     ILL = "ill"
@@ -24,6 +29,8 @@ class Health(StrEnum):
     """Nobody listens there, or the connection broke."""
     MUTE = "mute"
     """It does not answer in time."""
+    UNREACHED = "unreached"
+    """Nor does its node."""
     UNCLEAR = "unclear"
     """It answers something else: other servers may not know the question."""
 
@@ -72,5 +79,8 @@ def judge(health: Health, silence: Silence | None) -> Verdict:
             return Verdict(Standing.DOWN, give_up=too_long)
         case Health.MUTE:
             return Verdict(Standing.DOWN if too_long else Standing.DOUBTFUL, give_up=too_long)
+        case Health.UNREACHED:
+            cut_off = silence is not None and silence.word_s >= UNREACHED_FOR_S
+            return Verdict(Standing.DOWN if cut_off else Standing.DOUBTFUL, give_up=cut_off)
         case Health.UNCLEAR:
             return Verdict(None)

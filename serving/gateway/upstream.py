@@ -3,6 +3,7 @@
 Which replica, and whether to try another, is not decided here.
 """
 
+import errno
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -19,7 +20,9 @@ CONNECT_WITHIN_S: Final = 2.0
 """Within one cluster a connection takes milliseconds; a host that is gone does not answer."""
 IDLE_S: Final = 4.0
 """vLLM's server closes an idle connection after 5 s; one that we take must not close under us."""
-PROBE_WITHIN: Final = aiohttp.ClientTimeout(total=2)
+PROBE_WITHIN: Final = aiohttp.ClientTimeout(total=2, sock_connect=1)
+NO_NODE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT})
+"""What a connection ends with where no node answers, while this process waits for it at all."""
 _NO_DEADLINE: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN_S)
 """The answer's deadlines are the gateway's, by request."""
 BROKE: Final = (aiohttp.ClientError, ConnectionError)
@@ -97,8 +100,12 @@ class Upstream:
                 if response.status == 200:
                     return Health.WELL
                 return Health.ILL if response.status >= 500 else Health.UNCLEAR
+        except aiohttp.ConnectionTimeoutError:
+            return Health.UNREACHED
         except TimeoutError:  # first: some of aiohttp's are its own errors, too
             return Health.MUTE
+        except aiohttp.ClientConnectorError as error:
+            return Health.UNREACHED if error.errno in NO_NODE else Health.GONE
         except BROKE:
             return Health.GONE
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from serving.gateway.silence import (
     ASK_AFTER_S,
     GIVE_UP_AFTER_S,
+    UNREACHED_FOR_S,
     Health,
     Silence,
     Standing,
@@ -31,8 +32,11 @@ GIVEN_UP = Verdict(Standing.DOWN, give_up=True)
         pytest.param(Health.GONE, TOLD_LATELY, DOWN, id="it died this second"),
         pytest.param(Health.GONE, LONG, GIVEN_UP, id="it died and nobody was told"),
         pytest.param(Health.MUTE, None, DOUBTFUL, id="late, and nothing is on it"),
-        pytest.param(Health.MUTE, LONG, GIVEN_UP, id="its node is gone"),
+        pytest.param(Health.MUTE, LONG, GIVEN_UP, id="it is stuck as a whole"),
         pytest.param(Health.MUTE, TOLD_LATELY, DOUBTFUL, id="late once"),
+        pytest.param(Health.UNREACHED, None, DOUBTFUL, id="no node, and nothing is on it"),
+        pytest.param(Health.UNREACHED, Silence(9, 9), GIVEN_UP, id="its node lost its power"),
+        pytest.param(Health.UNREACHED, TOLD_LATELY, DOUBTFUL, id="a network that flaps"),
         pytest.param(Health.UNCLEAR, LONG, Verdict(None), id="it has no such path"),
     ],
 )
@@ -53,4 +57,5 @@ def test_nothing_is_given_up_while_anything_is_heard(
     if verdict.give_up:
         assert verdict.standing is Standing.DOWN
         assert byte_s >= ASK_AFTER_S
-        assert health is Health.ILL or min(byte_s, word_s) >= GIVE_UP_AFTER_S
+        patience_s = UNREACHED_FOR_S if health is Health.UNREACHED else GIVE_UP_AFTER_S
+        assert health is Health.ILL or min(byte_s, word_s) >= patience_s
