@@ -4,7 +4,7 @@
 never text of a prompt or an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,7 +51,17 @@ class ReplicaFailed:
     """`unreachable`, `failed`, `timeout`"""
 
 
-Event = RequestRouted | RequestFinished | ReplicaFailed
+@dataclass(frozen=True, slots=True)
+class OrdersHeld:
+    """What of an operator's orders holds, from now on."""
+
+    drained: Mapping[ModelName, bool]
+    """Of every pool."""
+    forced: Mapping[str, bool]
+    """Of `fast` and `deep`: whether all that `auto` decides goes there."""
+
+
+Event = RequestRouted | RequestFinished | ReplicaFailed | OrdersHeld
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,9 +86,11 @@ FACADES = {
     "serving.gateway": {
         "FixedSource",
         "Gateway",
+        "Peering",
         "RaySource",
         "Served",
         "Service",
+        "StandingOrders",
         "TargetSource",
     },
     "ops.metrics": {"TABLE", "Kind", "Metric", "PrometheusObserver"},

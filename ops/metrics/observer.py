@@ -4,8 +4,9 @@ It is called in the gateway's event loop several times a request, so the label c
 up once and their methods kept (`.labels()` costs more than the count itself).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,7 +23,14 @@ from ops.metrics import table
 from ops.metrics.labels import MAX_TEAMS, OTHER, TeamGuard, error_codes, route_labels
 from ops.metrics.pools import PoolCollector
 from ops.metrics.table import Kind, Metric
-from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
+from serving.observer import (
+    Event,
+    OrdersHeld,
+    PoolNow,
+    ReplicaFailed,
+    RequestFinished,
+    RequestRouted,
+)
 from serving.values import Mode, Outcome, Route, Team
 
 Add = Callable[[float], None]
@@ -75,6 +83,9 @@ class PrometheusObserver:
                 self._count(table.DECISIONS, (*route_labels(route), route.reason))
             case ReplicaFailed():
                 self._count(table.REPLICA_FAILURES, (event.model, event.reason))
+            case OrdersHeld():
+                self._set(table.POOL_DRAINED, event.drained)
+                self._set(table.MODE_FORCED, event.forced)
 
     def in_flight(self, change: int) -> None:
         self._change_in_flight(change)
@@ -93,6 +104,10 @@ class PrometheusObserver:
                 self._count(table.RETRIES, (event.route.model,), event.retries)
             self._observe_times(event, event.route)
             self._add_tokens(event, event.route)
+
+    def _set(self, row: Metric, values: Mapping[Any, bool]) -> None:
+        for label, holds in values.items():
+            self._metrics[row.name].labels(label).set(holds)  # type: ignore[union-attr]
 
     def _count_request(self, event: RequestFinished) -> None:
         route = event.route

@@ -132,6 +132,20 @@ RETRIES: Final = Metric(
     ("model",),
 )
 
+MODE_FORCED: Final = Metric(
+    "bifocal_mode_forced",
+    Kind.GAUGE,
+    "0 or 1",
+    "Whether an operator sends there all that `auto` decides",
+    ("mode",),
+)
+POOL_DRAINED: Final = Metric(
+    "bifocal_pool_drained",
+    Kind.GAUGE,
+    "0 or 1",
+    "Whether an operator lets the pool take nothing new",
+    ("model",),
+)
 POOL_REPLICAS: Final = Metric(
     "bifocal_pool_replicas",
     Kind.GAUGE,
@@ -157,7 +171,7 @@ REPLICA_IN_FLIGHT: Final = Metric(
 
 COUNTED: Final = (
     REQUESTS, ERRORS, IN_FLIGHT, TTFT, TPOT, E2E, PROMPT_TOKENS, REASONING_TOKENS, ANSWER_TOKENS,
-    DECISIONS, REPLICA_FAILURES, RETRIES,
+    DECISIONS, REPLICA_FAILURES, RETRIES, MODE_FORCED, POOL_DRAINED,
 )  # fmt: skip
 """Counted as things happen."""
 LOOKED_AT: Final = (POOL_REPLICAS, POOL_WANTED, REPLICA_IN_FLIGHT)

@@ -12,18 +12,26 @@ refresh   the loop that asks for both
 call      the record of one request
 silence   what becomes of a replica that says nothing
 watch     what ends a request before its time, and comments in a stream that says nothing
+orders    what operators have ordered, as words of which the later holds
+standing  the orders that this gateway knows, and what holds of them now
+peers     what gateways behind one address tell each other
+operator  an operator's routes
 models    what the endpoint says of its models and of itself
 """
 
 from serving.gateway.answer import Served, Service
 from serving.gateway.app import Gateway
+from serving.gateway.peers import Peering
+from serving.gateway.standing import StandingOrders
 from serving.gateway.targets import FixedSource, RaySource, TargetSource
 
 __all__ = [
     "FixedSource",
     "Gateway",
+    "Peering",
     "RaySource",
     "Served",
     "Service",
+    "StandingOrders",
     "TargetSource",
 ]

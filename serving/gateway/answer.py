@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,10 +13,17 @@ from serving import admission, routing, thinking
 from serving.accounting import expected_tokens
 from serving.catalog import ModelFacts
 from serving.config import Limits
-from serving.errors import AnswerTimeout, BifocalError, ContextOverflow, RequestTimeout
+from serving.errors import (
+    AnswerTimeout,
+    BifocalError,
+    ContextOverflow,
+    PoolDrained,
+    RequestTimeout,
+)
 from serving.gateway.asgi import Headers, Reply, Request
 from serving.gateway.call import Call
 from serving.gateway.relay import Path, relay
+from serving.gateway.standing import StandingOrders
 from serving.gateway.watch import Limit, Watch
 from serving.keys import KeyStore
 from serving.observer import Observer, ReplicaFailed, RequestRouted
@@ -38,6 +45,9 @@ COMPLETIONS: Final = Endpoint("completions", "/v1/completions", completions.pars
 
 BODY: Final = Limit(60.0, RequestTimeout, "the body did not arrive within 60 s")
 """A client that sends its body slower than this holds a place for nothing."""
+
+DRAINED_RETRY_S: Final = 30
+"""Nobody knows when an operator is done; half a minute is neither rude nor long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,8 @@ class Service:
     """Seconds."""
     longest_answer: float
     """Seconds."""
+    standing: StandingOrders = field(default_factory=StandingOrders)
+    """What operators have ordered."""
 
 
 class Answers:
@@ -123,7 +135,11 @@ class Answers:
             tools=parsed.tools,
             wants_schema=parsed.wants_schema,
         )
-        route = routing.choose(facts, service.family)
+        held = service.standing.held
+        route = routing.choose(facts, service.family, held.forced)
+        if route.model in held.drained:
+            msg = f"{route.model} takes nothing new: an operator drains it"
+            raise PoolDrained(msg, retry_after_s=DRAINED_RETRY_S)
         if not parsed.is_chat:
             route = replace(route, mode=Mode.PLAIN)  # a bare prompt has no switch
         cap_is_ours = wire.order(parsed, _orders(route, parsed, service))

@@ -3,6 +3,9 @@
 POST /v1/chat/completions, /v1/completions   with a key
 GET  /v1/models, /v1/models/{id}             with a key
 GET  /metrics, /metrics/...                  with a key
+GET  /operator                               with an operator's key, as are these:
+POST /operator/pool, /operator/mode, /operator/key
+POST /operator/peer                          between gateways
 GET  /health, /ready[?any]                   open: they say nothing of anyone
 """
 
@@ -11,8 +14,11 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
+
+import aiohttp
 
 from serving.errors import (
     AnswerTimeout,
@@ -26,13 +32,19 @@ from serving.gateway import models
 from serving.gateway.answer import CHAT, COMPLETIONS, Answers, Service
 from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, request_id
 from serving.gateway.loading import expected_start_s
+from serving.gateway.operator import Operator
+from serving.gateway.orders import Held
+from serving.gateway.peers import EVERY_S, Peering, Peers
 from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
 from serving.gateway.scrape import REPLICAS, TARGETS, Scrape
+from serving.gateway.standing import Unrevoked
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
 from serving.gateway.watch import Limit
+from serving.observer import OrdersHeld
+from serving.routing import Depth
 from serving.values import RequestId
 
 log: Final = logging.getLogger("bifocal.gateway")
@@ -43,7 +55,7 @@ _ONE_MODEL: Final = "/v1/models/"
 
 class Gateway:
     """Serves `service` from the pools that `sources` know, asking them anew `every` so many
-    seconds."""
+    seconds; `peering` says where other gateways are that serve the same."""
 
     def __init__(
         self,
@@ -51,8 +63,11 @@ class Gateway:
         sources: Sequence[TargetSource],
         *,
         every: float,
+        peering: Peering | None = None,
     ) -> None:
-        self._service, self._sources, self._every = service, sources, every
+        keys = Unrevoked(service.keys, service.standing)
+        self._service, self._peering = replace(service, keys=keys), peering
+        self._sources, self._every = sources, every
         self._pools = Pools(
             {
                 name: expected_start_s(model.facts, model.precision)
@@ -93,12 +108,19 @@ class Gateway:
             upstream = Upstream(session)
             refresh = Refresh(self._sources, plain, self._pools, upstream, time.monotonic)
             await refresh.once()
+            peers = self._peers(plain)
+            await self._look_at_orders(peers)
+            self._service.standing.listen(self._tell_of_orders)
             self._scrape = Scrape(self._pools, upstream)
-            self._routes = self._table(Answers(self._service, self._path(upstream)))
+            operator = Operator(self._service, self._pools, peers)
+            answers = Answers(self._service, self._path(upstream))
+            self._routes = {**self._table(answers), **operator.table()}
             loop = tasks.create_task(refresh.forever(self._every), name="refresh")
+            orders = tasks.create_task(self._keep_orders(peers), name="orders")
             await send({"type": "lifespan.startup.complete"})
             await receive()
             loop.cancel()
+            orders.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _table(self, answers: Answers) -> Mapping[str, Mapping[str, Handler]]:
@@ -111,6 +133,29 @@ class Gateway:
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
+
+    def _peers(self, session: aiohttp.ClientSession) -> Peers | None:
+        if self._peering is None:
+            return None
+        return Peers(self._peering, self._service.standing, self._pools.requests, session)
+
+    def _tell_of_orders(self, held: Held) -> None:
+        drained = {name: name in held.drained for name in self._service.served}
+        forced = {str(depth): depth is held.forced for depth in Depth}
+        self._service.observer.on(OrdersHeld(drained, forced))
+
+    async def _keep_orders(self, peers: Peers | None) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self._look_at_orders(peers)
+            except Exception as error:  # without this loop the gateway would hear of no order
+                log.error("orders were not looked at: %s", type(error).__name__)
+
+    async def _look_at_orders(self, peers: Peers | None) -> None:
+        self._service.standing.look(time.time())
+        if peers is not None:
+            await peers.meet()
 
     def _path(self, upstream: Upstream) -> Path:
         service = self._service

@@ -1,9 +1,10 @@
 """What operators have ordered: pools that take nothing new, the way that `auto` must go, keys that
 are revoked. Pure.
 
-An order is a word on one subject, and the later word holds. Gateways tell each other what they know
-and keep the later word on each subject, so all come to know the same, whoever meets whom and however
-often. Lifting an order is a word, too, or it would come back from one that had not heard of it.
+An order is a word on one subject, and the later word holds. Gateways tell each other what they
+know and keep the later word on each subject, so all come to know the same, whoever meets whom and
+however often. Lifting an order is a word, too, or it would come back from one that had not heard of
+it.
 """
 
 import hashlib
@@ -23,8 +24,8 @@ DRAINED: Final = "drained"
 REVOKED: Final = "revoked"
 LIFTED: Final = ""
 KEPT_S: Final = 90 * 86400.0
-"""How long a word is kept that holds no more, and a revoked key: its line is long out of the file of
-keys by then. What is drained or forced without an end stays until it is lifted."""
+"""How long a word is kept that holds no more, and a revoked key: its line is long out of the file
+of keys by then. What is drained or forced without an end stays until it is lifted."""
 MOST: Final = 1000
 AFTER_S: Final = 0.001
 """A word is later than the one it follows even where this machine's clock is behind."""

@@ -158,6 +158,15 @@ class Pools:
         status = self._status.items()
         return [PoolNow(name, known.wanted, self._snapshots(name)) for name, known in status]
 
+    def requests(self) -> dict[ModelName, int]:
+        """Under way by pool, also on replicas that are named no more."""
+        found = {
+            name: sum(r.requests for r in there.values()) for name, there in self._replicas.items()
+        }
+        for (name, _), replica in self._leaving.items():
+            found[name] += replica.requests
+        return found
+
     def choose(self, name: ModelName, now: float, avoid: TargetId | None = None) -> Target:
         """`now` in seconds since the epoch. Raises PoolLoading or EngineUnavailable."""
         self._turn += 1

@@ -35,16 +35,19 @@ class Forgetful:
 
 
 class StandingOrders:
-    """`tell` hears what holds when that changes; `now` is in seconds since the epoch."""
+    """`now` is in seconds since the epoch."""
 
-    def __init__(
-        self, keeper: Keeper | None = None, tell: Callable[[Held], None] = lambda _: None
-    ) -> None:
+    def __init__(self, keeper: Keeper | None = None) -> None:
         self._keeper = keeper or Forgetful()
-        self._tell = tell
+        self._tell: Callable[[Held], None] | None = None
         self.orders: Orders = {}
         self.held = Held()
         self.digest = digest({})
+
+    def listen(self, tell: Callable[[Held], None]) -> None:
+        """It is told what holds, now and with each change."""
+        self._tell = tell
+        tell(self.held)
 
     def place(self, order: Order, now: float) -> bool:
         """Whether it is kept beyond this process."""
@@ -59,7 +62,8 @@ class StandingOrders:
         holds = held(found, now)
         if holds != self.held:
             self.held = holds
-            self._tell(holds)
+            if self._tell is not None:
+                self._tell(holds)
 
     def look(self, now: float) -> None:
         """What is kept may have been changed by another process."""

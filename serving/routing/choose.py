@@ -8,7 +8,7 @@ The tables are the documentation: `docs/routing.md` is made from them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -34,6 +34,8 @@ class Reason(StrEnum):
     TOOLS = "tools offered"
     LONG_PROMPT = "long prompt"
     SIMPLE = "short and simple"
+    FORCED_FAST = "forced fast"
+    FORCED_DEEP = "forced deep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,13 @@ RULES: Final = (
 )
 
 
-def choose(facts: RequestFacts, family: Family) -> Route:
-    """Raises UnknownModel, or UnsupportedParameter for a mode that the model does not have."""
+def choose(facts: RequestFacts, family: Family, forced: Depth | None = None) -> Route:
+    """`forced` is an operator's word on where `auto` goes. Raises UnknownModel, or
+    UnsupportedParameter for a mode that the model does not have."""
     wish = _wish_of(facts)
     name = facts.model.lower()
+    if name == AUTO and forced is not None:
+        return _by_force(forced, wish, family)
     if name == AUTO:
         return _by_rules(facts, wish, family)
     if name in (Depth.FAST, Depth.DEEP):
@@ -196,6 +201,15 @@ def _by_rules(facts: RequestFacts, wish: Wish | None, family: Family) -> Route:
     second = Depth.FAST if first is Depth.DEEP else Depth.DEEP
     models = (family.at(first), family.at(second))
     return _route(models, wish, family, (rule.depth.mode, rule.reason))
+
+
+def _by_force(forced: Depth, wish: Wish | None, family: Family) -> Route:
+    """An operator decides for the rules, not for the client: a wish about thinking holds, and the
+    other model answers where the forced one cannot do what is wished."""
+    reason = Reason.FORCED_FAST if forced is Depth.FAST else Reason.FORCED_DEEP
+    other = Depth.DEEP if forced is Depth.FAST else Depth.FAST
+    models = (family.at(forced), family.at(other))
+    return replace(_route(models, wish, family, (forced.mode, reason)), reason=reason)
 
 
 def _route(

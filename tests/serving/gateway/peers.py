@@ -17,7 +17,15 @@ import uvicorn
 
 from serving.catalog import CATALOG
 from serving.config import Limits
-from serving.gateway import FixedSource, Gateway, Served, Service, TargetSource
+from serving.gateway import (
+    FixedSource,
+    Gateway,
+    Peering,
+    Served,
+    Service,
+    StandingOrders,
+    TargetSource,
+)
 from serving.keys import KeyStore, NoKeys
 from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.routing import Family
@@ -244,10 +252,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any, *, lifespan: Literal["on", "off"] = "off") -> AsyncIterator[str]:
-    """The application on a free port; yields its URL."""
+async def serving(
+    app: Any, *, lifespan: Literal["on", "off"] = "off", port: int = 0
+) -> AsyncIterator[str]:
+    """The application on a free port, or on this one; yields its URL."""
     config = uvicorn.Config(
-        app, port=0, log_config=None, lifespan=lifespan, ws="none", access_log=False
+        app, port=port, log_config=None, lifespan=lifespan, ws="none", access_log=False
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve())
@@ -268,6 +278,9 @@ async def gateway(
     sources: list[TargetSource] | None = None,
     keep_alive: float = 30.0,
     longest_answer: float = 60.0,
+    standing: StandingOrders | None = None,
+    peering: Peering | None = None,
+    port: int = 0,
     **limits: Any,
 ) -> AsyncIterator[str]:
     """A gateway before these replicas of both pocket models; yields its URL."""
@@ -280,10 +293,11 @@ async def gateway(
         limits=Limits.model_validate(limits),
         keep_alive=keep_alive,
         longest_answer=longest_answer,
+        standing=standing or StandingOrders(),
     )
     fixed = [FixedSource({DENSE: replicas, MOE: replicas})]
-    app = Gateway(service, sources or fixed, every=0.1)
-    async with serving(app, lifespan="on") as url:
+    app = Gateway(service, sources or fixed, every=0.1, peering=peering)
+    async with serving(app, lifespan="on", port=port) as url:
         yield url
 
 

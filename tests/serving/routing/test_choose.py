@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from serving.catalog import CATALOG, Modes
 from serving.errors import UnknownModel, UnsupportedParameter
-from serving.routing import EFFORTS, Family, Reason, choose, facts_of
+from serving.routing import EFFORTS, Depth, Family, Reason, choose, facts_of
 from serving.routing.choose import RULES, WISHES
 from serving.values import Mode, ModelName, RequestFacts, Route
 
@@ -194,7 +194,9 @@ def test_a_virtual_model_without_its_own_mode_answers_in_the_one_it_has():
 
 def test_every_reason_stands_in_a_table():
     tables = {wish.reason for wish in WISHES} | {rule.reason for rule in RULES}
-    assert tables | {Reason.NAMED_MODEL, Reason.FAST_ASKED, Reason.DEEP_ASKED} == set(Reason)
+    forced = {Reason.FORCED_FAST, Reason.FORCED_DEEP}
+    named = {Reason.NAMED_MODEL, Reason.FAST_ASKED, Reason.DEEP_ASKED}
+    assert tables | named | forced == set(Reason)
 
 
 FACTS = st.builds(
@@ -246,6 +248,20 @@ def test_an_explicit_wish_always_wins(facts, family):
         assert route.mode is facts.soft_switch
     elif facts.enable_thinking is True:
         assert route.mode is Mode.THINKING
+
+
+@given(FACTS, SERVED, st.sampled_from(Depth))
+def test_an_operator_decides_for_the_rules_and_not_for_the_client(facts, family, forced):
+    route = route_of(facts, family)
+    if facts.model.lower() != "auto":
+        assert route is None or choose(facts, family, forced) == route
+    elif route is not None:
+        decided = choose(facts, family, forced)
+        assert decided.reason == f"forced {forced}"
+        if route.reason not in {wish.reason for wish in WISHES}:
+            assert decided.model == family.at(forced)
+        else:
+            assert decided.mode is route.mode
 
 
 @given(FACTS)
