@@ -74,8 +74,21 @@ class Cluster(ServingSpec):
                 yield from _problems_of_layout(name, model, CATALOG[kind])
                 yield from self._problems_of_source(name, model, CATALOG[kind])
                 yield from self._problems_of_context(name, model, CATALOG[kind])
+                yield from self._problems_of_instead(name, model)
             if model.on not in self.gpus:
                 yield f"models.{name}.on: found {model.on!r}; allowed: {', '.join(self.gpus)}"
+
+    def _problems_of_instead(self, name: ModelName, model: ModelSpec) -> Iterator[str]:
+        """Whoever stands in keeps the request's mode, so the two must share one."""
+        if model.instead not in self.models:  # said elsewhere
+            return
+        other = CATALOG.get(self.models[model.instead].like or model.instead)
+        offered = CATALOG[model.like or name].modes.offered
+        if other is not None and not {*offered} & {*other.modes.offered}:
+            yield (
+                f"models.{name}.instead: found {model.instead!r}, which has only "
+                f"{' and '.join(other.modes.offered)}, and {name} only {' and '.join(offered)}"
+            )
 
     def _problems_of_source(
         self, name: ModelName, model: ModelSpec, facts: ModelFacts

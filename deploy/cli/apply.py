@@ -25,7 +25,7 @@ from deploy.local.changes import Changes, as_it_listens, changes
 from deploy.local.gateway import offered
 from deploy.local.pool_changes import Kind, PoolChange
 from deploy.local.pools import pools_of
-from deploy.local.preflight import NotReady, check_more
+from deploy.local.preflight import NotReady, check_more, too_large
 from deploy.local.report import PlainReport, Report, for_terminal
 from deploy.local.rest import RayRest
 from deploy.local.rollout import NotApplied, Rollout, alone
@@ -93,7 +93,7 @@ def _running(state: StateFolder) -> Running:
 
 
 def _found(old: Cluster, new: Cluster, running: Running, *, interrupted: bool) -> Changes:
-    found = changes(old, new, cpus=running.cpus)
+    found = changes(old, new, cpus=running.cpus, too_large=too_large(pools_of(new)))
     if not interrupted:
         return found
     untold = {pool.name for pool in pools_of(new)} - {change.name for change in found.pools}

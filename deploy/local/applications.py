@@ -3,17 +3,23 @@
 Who starts a service and who changes it must say the same: whatever differs, Serve replaces.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from deploy.local.pools import BUILDER
 from deploy.local.ports import LOOPBACK
 from serving.pools.engine import Pool
 from serving.pools.serve_config import Proxy, serve_config
+from serving.values import ModelName
 
 
 def text_of(
-    pools: Iterable[Pool], *, proxy_port: int, longest_answer_s: float, cache: str
+    pools: Iterable[Pool],
+    *,
+    proxy_port: int,
+    longest_answer_s: float,
+    cache: str,
+    surging: Container[ModelName] = (),
 ) -> dict[str, Any]:
     return serve_config(
         pools,
@@ -22,4 +28,5 @@ def text_of(
         cache=cache,
         start_attempts=1,
         builder=BUILDER,
+        surging=surging,
     )

@@ -14,6 +14,8 @@ from deploy.groups import GpuSpec
 from deploy.local.pool_changes import PoolChange, changed
 from deploy.local.pools import pools_of
 from deploy.reading import Place
+from deploy.room import Place as Nodes
+from deploy.room import roomy
 from serving.pools.engine import Pool
 from serving.values import ModelName
 
@@ -35,10 +37,13 @@ class Changes:
         return not (self.pools or self.gateway or self.without_effect or self.refused)
 
 
-def changes(old: Cluster, new: Cluster, *, cpus: int) -> Changes:
-    """`old` is what runs, `new` what shall; `cpus` those that Ray counts with."""
+def changes(
+    old: Cluster, new: Cluster, *, cpus: int, too_large: frozenset[ModelName] = frozenset()
+) -> Changes:
+    """`old` is what runs, `new` what shall; `cpus` those that Ray counts with, and `too_large` the
+    pools of which one replica more does not fit into the machine's memory."""
     places = differing(old, new)
-    pools = tuple(changed(old, new, places))
+    pools = tuple(changed(old, new, places, _roomy(old, new, cpus) - too_large))
     gateway = tuple(place for place in places if _is_the_gateways(place, old, new))
     told = {key for change in pools for key in change.keys} | set(map(_key, gateway))
     fixed = {_key(place): why for place in places if (why := _fixed(place, new))}
@@ -54,6 +59,17 @@ def changes(old: Cluster, new: Cluster, *, cpus: int) -> Changes:
         ),
         beside=_fit([*there, *leaving], {**old.gpus, **new.gpus}, cpus),
     )
+
+
+def _roomy(old: Cluster, new: Cluster, cpus: int) -> frozenset[ModelName]:
+    """By the groups of the file, and by the CPUs of Ray, which all groups of the kind `cpu` share
+    on one machine."""
+    before, after = pools_of(old), pools_of(new)
+
+    def by_ray(pool: Pool) -> Nodes:
+        return Nodes("", cpus) if pool.hardware.cpu else Nodes.of(pool)
+
+    return roomy(before, after) & roomy(before, after, by_ray)
 
 
 def as_it_listens(new: Cluster, old: Cluster) -> Cluster:

@@ -18,6 +18,7 @@ from deploy.local import gpus, ports
 from serving.layout import Precision
 from serving.layout.weights import bytes_of
 from serving.pools.engine import Pool, kv_cache_gib
+from serving.values import ModelName
 
 GIB: Final = 1024**3
 HEAD_GIB: Final = 2.0
@@ -44,6 +45,12 @@ def check_more(old: Iterable[Pool], new: Iterable[Pool], cluster: Cluster) -> No
     new = tuple(new)
     more = max(0.0, needed_gib(new) - needed_gib(old))
     _refuse(_problems(new, cluster, more))
+
+
+def too_large(pools: Iterable[Pool]) -> frozenset[ModelName]:
+    """Pools of which the memory that is free now has no room for one replica more."""
+    free = psutil.virtual_memory().available / GIB
+    return frozenset(pool.name for pool in pools if _replica_gib(pool) > free)
 
 
 def _refuse(problems: Iterable[str]) -> None:

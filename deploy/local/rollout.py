@@ -17,6 +17,7 @@ from deploy.config import Cluster
 from deploy.local.applications import text_of
 from deploy.local.changes import Changes
 from deploy.local.phases import Phase, PoolStatus, statuses
+from deploy.local.pool_changes import Kind
 from deploy.local.pools import pools_of
 from deploy.local.ray_head import said
 from deploy.local.report import Report
@@ -24,6 +25,7 @@ from deploy.local.rest import RayAway, RayRefused
 from deploy.local.service import as_file
 from deploy.local.state import Running, StateFolder
 from serving.pools.engine import Pool
+from serving.values import ModelName
 
 TICK_S: Final = 0.5
 HANDOVER_WITHIN_S: Final = 90.0
@@ -63,10 +65,12 @@ class Rollout:
         self._old, self._new = old, new
         self._another_gateway, self._offered = another_gateway, offered
         self._running = self._now()
+        self._surging: frozenset[ModelName] = frozenset()
         self._has_told_ray = self._has_handed_over = False
 
     def run(self, found: Changes) -> None:
         """Raises NotApplied, once what ran is put back."""
+        self._surging = frozenset(each.name for each in found.pools if each.kind is Kind.SURGED)
         self._state.write(self._state.applying_file, as_file(self._new))
         try:
             self._go(found)
@@ -116,6 +120,7 @@ class Rollout:
             proxy_port=self._running.ports.proxy,
             longest_answer_s=(of or self._new).longest_answer,
             cache=self._running.cache,
+            surging=self._surging,
         )
         while True:
             try:

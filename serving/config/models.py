@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, model_validator
 
 from serving.config.arguments import VLLM
-from serving.config.section import Section
-from serving.config.units import Seconds
+from serving.config.section import Section, default
+from serving.config.units import Seconds, Wait
 from serving.values import ModelName
 
 
@@ -96,6 +96,13 @@ class ModelSpec(Section):
     """An engine that has requests and takes no step for so long is replaced. It must be more than
     the slowest step takes, or no engine starts. Default: a minute, and the time of a full prefill.
     """
+    hold_for: Wait = default("0s")
+    """How long a request waits while no replica of the model can answer: while the only one is
+    replaced, or starts again. It must be less than `longestAnswer`. Default: who cannot be answered
+    now is told so, or answered by `instead`, at once."""
+    instead: ModelName | None = None
+    """The model that answers then, with a header that says so (`x-bifocal-instead`). Default: none;
+    the request is refused with 503 and `Retry-After`."""
     engine: dict[str, str | int | float | bool] = Field(default={})
     """More arguments for vLLM's engine, by vLLM's own names (`max_num_seqs: 64`)."""
     env: dict[str, str] = Field(default={})

@@ -50,6 +50,7 @@ class ServingSpec(Section):
         """What does not fit together, each with its key; `deploy` adds what only it can know, so
         that all is told at once."""
         yield from self._roles_without_a_model()
+        yield from self._absences_without_an_answer()
         yield from self._answers_without_time()
 
     def _roles_without_a_model(self) -> Iterator[str]:
@@ -57,6 +58,19 @@ class ServingSpec(Section):
             if name is not None and name not in self.models:
                 known = ", ".join(sorted(self.models))
                 yield f"router.{role} names {name}, which is not among models ({known})"
+
+    def _absences_without_an_answer(self) -> Iterator[str]:
+        """Of the models that others stand in for. Two may stand in for each other: `instead` is
+        followed once and no further, so no request goes in a circle."""
+        for name, model in self.models.items():
+            if model.instead is not None and model.instead not in self.models.keys() - {name}:
+                others = ", ".join(sorted(self.models.keys() - {name})) or "none, it is alone"
+                yield f"models.{name}.instead: found {model.instead!r}; allowed: {others}"
+            if model.hold_for >= self.longest_answer:
+                yield (
+                    f"models.{name}.holdFor: found {model.hold_for:g}s; allowed: less than "
+                    f"longestAnswer ({self.longest_answer:g}s), in which the answer must end, too"
+                )
 
     def _answers_without_time(self) -> Iterator[str]:
         for mode in Mode:

@@ -32,13 +32,25 @@ def _duration_text(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms" if seconds < 1 else f"{seconds:g}s"
 
 
+_READ_SECONDS: Final = BeforeValidator(
+    _parse(_SECONDS, "30s", float), json_schema_input_type=_text_with(_SECONDS)
+)
+
 Seconds = Annotated[
     float,
-    BeforeValidator(_parse(_SECONDS, "30s", float), json_schema_input_type=_text_with(_SECONDS)),
+    _READ_SECONDS,
     PlainSerializer(_duration_text),
     Field(gt=0),
 ]
 """Written as `500ms`, `30s`, `5m`, `1h`, `90d`; in the code a float of seconds."""
+
+Wait = Annotated[
+    float,
+    _READ_SECONDS,
+    PlainSerializer(_duration_text),
+    Field(ge=0),
+]
+"""As `Seconds`; `0s` is none."""
 
 Bytes = Annotated[
     int,

@@ -4,12 +4,13 @@
 Pure. It holds no secret: Ray's REST API shows it to whoever asks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from serving.config import Replicas
 from serving.pools.engine import Pool, arguments, environment
+from serving.values import ModelName
 
 BUILDER: Final = "serving.pools.app:build"
 """Serves folders. Who can fetch what is none has a builder of his own."""
@@ -20,6 +21,8 @@ ONGOING_PER_REPLICA: Final = 32
 HEALTH_CHECK_PERIOD_S: Final = 5
 HEALTH_CHECK_TIMEOUT_S: Final = 30
 """An engine that shares few cores may be late to answer without being ill."""
+ONE_MORE_PERCENT: Final = 1
+"""Of replicas, as Serve's `max_surge_percent`, which it rounds up: one, or one gang of engines."""
 MOST_ONGOING: Final = 1_000_000
 """The gateway admits requests; a replica turns none away."""
 
@@ -46,8 +49,13 @@ def serve_config(
     cache: str,
     start_attempts: int = 3,
     builder: str = BUILDER,
+    surging: Container[ModelName] = (),
 ) -> dict[str, Any]:
-    """JSON-ready. A pool whose first replica could not start `start_attempts` times has failed."""
+    """JSON-ready. A pool whose first replica could not start `start_attempts` times has failed.
+
+    Replicas of pools that are `surging` are replaced the new one first, for which there must be
+    room: Serve waits for it for good, while the old one answers.
+    """
     return {
         "proxy_location": "EveryNode" if proxy.everywhere else "HeadOnly",
         "http_options": {"host": proxy.host, "port": proxy.port},
@@ -56,7 +64,13 @@ def serve_config(
         "applications": [
             {
                 **_application(pool, cache, builder, _deployment(pool, start_attempts)),
-                "deployments": [{"name": DEPLOYMENT, **_adjustable(pool, longest_answer_s)}],
+                "deployments": [
+                    {
+                        "name": DEPLOYMENT,
+                        **_adjustable(pool, longest_answer_s),
+                        **({"max_surge_percent": ONE_MORE_PERCENT} if pool.name in surging else {}),
+                    }
+                ],
             }
             for pool in pools
         ],

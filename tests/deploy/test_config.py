@@ -227,6 +227,36 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="router names nobody",
         ),
         pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, instead: qwen3-8b"),
+            "b.yaml:2: models.pocket-dense.instead: found 'qwen3-8b'; allowed: none, it is alone",
+            id="instead of it, nobody",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu}", "on: cpu, instead: pocket-dense}, pocket-moe: {on: cpu}"),
+            "b.yaml:2: models.pocket-dense.instead: found 'pocket-dense'; allowed: pocket-moe",
+            id="instead of itself, itself",
+        ),
+        pytest.param(
+            GOOD.replace(
+                "pocket-dense: {on: cpu}",
+                "qwen3-4b-thinking-2507: {on: cpu, instead: qwen3-4b-instruct-2507}, "
+                "qwen3-4b-instruct-2507: {on: cpu}",
+            ),
+            "b.yaml:2: models.qwen3-4b-thinking-2507.instead: found 'qwen3-4b-instruct-2507', "
+            "which has only plain, and qwen3-4b-thinking-2507 only thinking",
+            id="instead of one that thinks, one that cannot",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, holdFor: 1h"),
+            "b.yaml:2: models.pocket-dense.holdFor: found 3600s; allowed: less than longestAnswer",
+            id="a wait as long as the longest answer",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", "on: cpu, holdFor: 9"),
+            "b.yaml:2: models.pocket-dense.holdFor: found 9; allowed: a number with a unit",
+            id="a wait without a unit",
+        ),
+        pytest.param(
             GOOD + "longestAnswer: 10m\n",
             "longestAnswer (600 s); allowed is at most 11990",
             id="the cap does not fit in the time",
@@ -278,6 +308,13 @@ def test_of_a_thousand_problems_twenty_are_told(tmp_path):
 
 def test_a_long_value_is_not_repeated_in_full(tmp_path):
     assert len(refused(tmp_path, GOOD + f"longestAnswer: {'x' * 10_000}\n")) < 300
+
+
+def test_two_models_may_stand_in_for_each_other(tmp_path):
+    """It is followed once and no further, so no request goes in a circle."""
+    both = "on: cpu, instead: pocket-moe, holdFor: 0s}, pocket-moe: {on: cpu, instead: pocket-dense"
+    cluster = loaded(tmp_path, GOOD.replace("on: cpu", both))
+    assert [model.hold_for for model in cluster.models.values()] == [0, 0]
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)

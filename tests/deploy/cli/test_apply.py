@@ -84,7 +84,7 @@ def test_what_would_change_is_told_with_its_keys_and_its_cost(
     write(tmp_path / "bifocal.yaml", env={"A": "1"})
     done = apply(bifocal, tmp_path, "--dry-run")
     assert done.code == 0
-    assert "pocket-dense: replaced: its only replica leaves before" in done.out
+    assert "pocket-dense: surged: there is room for one more" in done.out
     assert "models.pocket-dense.env.A" in done.out
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from deploy.config import Cluster
 from deploy.local.changes import Changes, as_it_listens, changes, differing
 from deploy.local.pool_changes import Kind
+from serving.values import ModelName
 
 BASE: dict[str, Any] = {
     "gpus": {
@@ -49,26 +50,28 @@ def found_for(over: Mapping[str, Any]) -> Changes:
     return changes(cluster(), cluster(**over), cpus=CPUS)
 
 
-ROLLED, REPLACED = {GPU: Kind.ROLLED}, {CPU: Kind.REPLACED}
+ROLLED, SURGED = {GPU: Kind.ROLLED}, {CPU: Kind.SURGED}
 ALL_ADJUSTED = {GPU: Kind.ADJUSTED, CPU: Kind.ADJUSTED}
 REFUSED, NOWHERE = "refused", "without effect"
 
 FIELDS = [
-    ("models.*.on", of(GPU, on="cpu", replicas=1), {GPU: Kind.REPLACED}, ""),
+    ("models.*.on", of(GPU, on="cpu", replicas=1), {GPU: Kind.SURGED}, ""),
     ("models.*.source", of(GPU, source="org/other"), ROLLED, "gateway"),
     ("models.*.revision", of(GPU, revision="abc"), ROLLED, ""),
     ("models.*.like", of(GPU, like="qwen3-4b"), ROLLED, "gateway"),
     ("models.*.replicas", of(GPU, replicas=3), {GPU: Kind.SCALED}, ""),
     ("models.*.replicas", of(GPU, replicas={"min": 2, "max": 3}), ROLLED, ""),
-    ("models.*.replicas", of(CPU, replicas={"min": 0, "max": 1}), REPLACED, "gateway"),
-    ("models.*.context", of(CPU, context=1024), REPLACED, "gateway"),
+    ("models.*.replicas", of(CPU, replicas={"min": 0, "max": 1}), SURGED, "gateway"),
+    ("models.*.context", of(CPU, context=1024), SURGED, "gateway"),
     ("models.*.precision", of(GPU, precision="fp8"), ROLLED, "gateway"),
     ("models.*.layout.tensor", of(GPU, layout={"tensor": 2}), ROLLED, ""),
     ("models.*.layout.pipeline", of(GPU, layout={"pipeline": 2}), ROLLED, ""),
-    ("models.*.stuckAfter", of(CPU, stuckAfter="9s"), REPLACED, ""),
+    ("models.*.stuckAfter", of(CPU, stuckAfter="9s"), SURGED, ""),
+    ("models.*.holdFor", of(CPU, holdFor="9s"), {}, "gateway"),
+    ("models.*.instead", of(CPU, instead=GPU), {}, "gateway"),
     ("models.*.engine", of(GPU, engine={"max_num_seqs": 8}), ROLLED, ""),
-    ("models.*.engine", of(CPU, engine={"max_num_seqs": 8}), REPLACED, ""),
-    ("models.*.env", of(CPU, env={"A": "1"}), REPLACED, ""),
+    ("models.*.engine", of(CPU, engine={"max_num_seqs": 8}), SURGED, ""),
+    ("models.*.env", of(CPU, env={"A": "1"}), SURGED, ""),
     ("models.*.targets", of(FIXED, targets=["http://b"]), {}, "gateway"),
     ("models.*.targets", of(CPU, targets=["http://b"]), {CPU: Kind.REMOVED}, "gateway"),
     ("models.*.targetsToken", of(FIXED, targetsToken="file"), {}, "gateway"),
@@ -223,18 +226,47 @@ def test_a_free_port_is_the_one_that_it_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("replicas", "kind", "says"),
+    ("replicas", "others", "kind", "says"),
     [
-        pytest.param(1, Kind.REPLACED, "503 with Retry-After", id="one"),
-        pytest.param(2, Kind.ROLLED, "2 replicas, one at a time", id="two"),
-        pytest.param(12, Kind.ROLLED, "12 replicas, 2 at a time", id="many"),
+        pytest.param(1, 1, Kind.SURGED, "room for one more", id="one"),
+        pytest.param(1, 15, Kind.REPLACED, "503 with Retry-After", id="one, and no room"),
+        pytest.param(2, 1, Kind.ROLLED, "2 replicas, one at a time", id="two"),
+        pytest.param(12, 1, Kind.ROLLED, "12 replicas, 2 at a time", id="many"),
     ],
 )
-def test_the_cost_follows_from_the_replicas(replicas: int, kind: Kind, says: str) -> None:
-    over = of(GPU, replicas=replicas, engine={"max_num_seqs": 8})
-    (change,) = found_for(over).pools
+def test_the_cost_follows_from_the_replicas_and_the_room(
+    replicas: int, others: int, kind: Kind, says: str
+) -> None:
+    beside = {"qwen3-4b": {"on": "h100", "replicas": others, "layout": {"tensor": 1}}}
+    of_it = {"on": "h100", "replicas": replicas, "layout": {"tensor": 1}}
+    old, new = (
+        cluster(models={GPU: {**of_it, "engine": engine}} | beside)
+        for engine in ({}, {"max_num_seqs": 8})
+    )
+    (change,) = changes(old, new, cpus=CPUS).pools
     assert change.kind is kind
     assert says in change.cost
+
+
+@pytest.mark.parametrize(
+    ("per_node", "cpus", "too_large", "kind"),
+    [
+        pytest.param(2, 2, (), Kind.SURGED, id="room"),
+        pytest.param(1, 2, (), Kind.REPLACED, id="not by the file"),
+        pytest.param(2, 1, (), Kind.REPLACED, id="not by Ray"),
+        pytest.param(2, 2, (CPU,), Kind.REPLACED, id="not by the memory"),
+    ],
+)
+def test_on_cpus_room_is_what_the_file_and_ray_and_the_memory_have(
+    per_node: int, cpus: int, too_large: tuple[str, ...], kind: Kind
+) -> None:
+    old, new = (
+        cluster(gpus={"cpu": {"perNode": per_node}}, models={CPU: {"engine": engine}})
+        for engine in ({}, {"max_num_seqs": 8})
+    )
+    names = frozenset(map(ModelName, too_large))
+    (change,) = changes(old, new, cpus=cpus, too_large=names).pools
+    assert change.kind is kind
 
 
 def test_one_replica_that_becomes_two_is_never_away() -> None:

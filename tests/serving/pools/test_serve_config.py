@@ -50,6 +50,19 @@ def test_it_is_json_and_serve_takes_it() -> None:
     assert schema.ServeDeploySchema.model_validate_json(text).applications[0].name == "qwen3-8b"
 
 
+def test_one_replica_more_is_asked_for_where_there_is_room_and_serve_takes_it() -> None:
+    schema = pytest.importorskip("ray.serve.schema")
+    pools = pool("qwen3-8b", replicas={"min": 1, "max": 3}), pool("qwen3-0.6b")
+    found = config(*pools, surging={"qwen3-8b"})
+    (more,), (none,) = (application["deployments"] for application in found["applications"])
+    assert "max_surge_percent" not in none
+    taken = schema.ServeDeploySchema.model_validate(found).applications[0].deployments[0]
+    percent = taken.max_surge_percent
+    assert percent == more["max_surge_percent"]
+    for replicas in (1, 2, 100):  # as Serve rounds it
+        assert (percent * replicas + 99) // 100 == 1
+
+
 def test_what_is_to_be_fetched_goes_with_who_can_have_it_fetched() -> None:
     folder = pool()
     hub = replace(folder, source="hf://a/b@main", weights=Wanted("hf://a/b@main", {"X": "1"}))
