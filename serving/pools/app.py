@@ -9,6 +9,7 @@ pools are placed ten seconds of processor time sooner for it.
 
 import contextlib
 import importlib
+import logging
 import os
 from types import ModuleType
 from typing import Any, Final
@@ -18,10 +19,12 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from serving.pools import fetching, forkserver
+from serving.pools import children, fetching, forkserver
 from serving.pools.serve_config import DEPLOYMENT
 from serving.pools.start import Step, mark
 from serving.pools.weights import Fetcher, NoWeights, Wanted
+
+logger = logging.getLogger(__name__)
 
 IMPORT_ATTEMPTS: Final = 5
 
@@ -70,6 +73,9 @@ class Replica:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """vLLM's application as it is, so that the door stands before everything; Ray would put
         a middleware for adapters, which are not served here, before the door."""
+        if ended := children.end_orphans():
+            logger.warning("a replica that is gone had left processes, now ended: %s", ended)
+        children.own()
         if self._args.cpu and forkserver.wanted(os.environ):
             forkserver.begin()
         args = await self._with_folder()
