@@ -1,123 +1,172 @@
-"""The gateway of a release is started as its Deployment has it: command, configuration, keys and
-variables as the API server stored them, a process of this machine instead of a pod.
-"""
+"""The gateway of a release starts as it is stored, and `helm test` asks it."""
 
-import base64
 import json
+import os
 import signal
-import socket
 import subprocess
 import sys
-import time
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from deploy.chart.secrets import MAKERS, Api, fill
-from tests.install.helm import CHART, PROFILES, Helm
+import pytest
+import yaml
+
+from tests.install.helm import PROFILES, Helm, Manifest
 from tests.install.server import ApiServer
+from tests.install.stored import RELEASE, Stored, gateway, status, variables, wait_for
 
 POCKET = next(path for path in PROFILES if path.stem == "pocket")
-NAMESPACE = "starts"
+HELD = "hold me"
+"""A question that is not answered before it is let go."""
 
 
 def test_the_gateway_starts_as_it_is_stored(helm: Helm, server: ApiServer, tmp_path: Path) -> None:
-    there = replace(helm, kubeconfig=server.kubeconfig)
-    where = ("--namespace", NAMESPACE, "--create-namespace")
-    there("install", "llm", CHART, *there.values(POCKET), *where)
-    token = server.token_of(NAMESPACE, "llm-bifocal-secrets")
-    api = Api("127.0.0.1", server.port, token, NAMESPACE, str(server.authority))
-    for kind, make in MAKERS.items():
-        fill(api, f"llm-bifocal-{kind}", make, time.time())
-    pod = get(server, "apis/apps/v1", "deployments/llm-bifocal-gateway")["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    port = free_port()
-    folder = mounted(server, pod, container, tmp_path)
-    command = [text.replace("/etc/bifocal", str(folder)) for text in container["command"][1:]]
-    more = ("--host", "127.0.0.1", "--port", str(port))
-    env = variables(server, container) | {"PATH": "/usr/bin:/bin"}
-    process = subprocess.Popen([sys.executable, "-m", "deploy.cli", *command, *more], env=env)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(url + container["startupProbe"]["httpGet"]["path"])
-        assert status(url + container["readinessProbe"]["httpGet"]["path"]) == 503, (
-            "no pool is there"
-        )
-        assert status(url + "/v1/models") == 401
-        keys = secret(server, "llm-bifocal-keys")
-        assert status(url + "/v1/models", keys["admin"]) == 200
-        assert status(url + "/metrics", keys["metrics"]) == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
-        there("uninstall", "llm", "--namespace", NAMESPACE)
+    with gateway(helm, server, "starts", helm.values(POCKET), tmp_path) as stored:
+        readiness = stored.container["readinessProbe"]["httpGet"]["path"]
+        assert status(stored.url + readiness) == 503, "no pool is there"
+        assert status(stored.url + "/v1/models") == 401
+        assert status(stored.url + "/v1/models", stored.keys["admin"]) == 200
+        assert status(stored.url + "/metrics", stored.keys["metrics"]) == 200
+        stored.process.send_signal(signal.SIGTERM)
+        assert stored.process.wait(30) == 0
 
 
-def mounted(server: ApiServer, pod: Any, container: Any, folder: Path) -> Path:
-    """Its ConfigMap and its keys, where the command and the configuration look for them."""
-    (config,) = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
-    (keys,) = [each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each]
-    places = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
-    at, keys_at = folder / "config", folder / "config-keys"
-    assert (places["config"], places["keys"]) == ("/etc/bifocal", "/etc/bifocal-keys")
-    at.mkdir()
-    keys_at.mkdir()
-    for name, text in get(server, "api/v1", f"configmaps/{config}")["data"].items():
-        (at / name).write_text(text.replace("/etc/bifocal", str(at)))
-    (keys_at / "keys.yaml").write_text(secret(server, keys)["keys.yaml"])
-    return at
+class Engine(ThreadingHTTPServer):
+    """Of a pool with fixed targets: answers as a replica does, counting as it likes."""
+
+    forgets_thoughts = False
+
+    def __init__(self) -> None:
+        self.held, self.let_go = threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), Replica)
 
 
-def variables(server: ApiServer, container: Any) -> dict[str, str]:
-    found = {}
-    for each in container["env"]:
-        if "value" in each:
-            found[each["name"]] = each["value"]
-        else:
-            of = each["valueFrom"]["secretKeyRef"]
-            found[each["name"]] = secret(server, of["name"])[of["key"]]
-    return found
+class Replica(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer({"object": "list", "data": []})
+
+    def do_POST(self) -> None:
+        engine = self.server
+        assert isinstance(engine, Engine)
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if asked["messages"][-1]["content"] == HELD:
+            engine.held.set()
+            engine.let_go.wait(60)
+        thinks = asked["chat_template_kwargs"]["enable_thinking"] and not engine.forgets_thoughts
+        message = {"role": "assistant", "content": "5789", "reasoning": "carry" if thinks else None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30}
+        whole = {"id": "1", "object": "chat.completion", "created": 1, "model": asked["model"]}
+        self._answer({**whole, "choices": [choice], "usage": usage})
+
+    def _answer(self, body: Any) -> None:
+        text = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
-def get(server: ApiServer, api: str, name: str) -> Any:
-    kind, _, name = name.partition("/")
-    return server.ask("GET", f"/{api}/namespaces/{NAMESPACE}/{kind}/{name}")
-
-
-def secret(server: ApiServer, name: str) -> dict[str, str]:
-    data = get(server, "api/v1", f"secrets/{name}")["data"]
-    return {key: base64.b64decode(value).decode() for key, value in data.items()}
-
-
-def status(url: str, key: str | None = None) -> int:
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    try:
-        request = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            found: int = answer.status
-            return found
-    except urllib.error.HTTPError as error:
-        json.loads(error.read())
-        return error.code
-
-
-def wait_for(url: str) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+@contextmanager
+def serving() -> Iterator[Engine]:
+    with Engine() as engine:
+        thread = threading.Thread(target=engine.serve_forever)
+        thread.start()
         try:
-            if status(url) == 200:
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer")
+            yield engine
+        finally:
+            engine.let_go.set()
+            engine.shutdown()
+            thread.join()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with serving() as found:
+        yield found
+
+
+def of_targets(engine: Engine, **limits: Any) -> Manifest:
+    """Values whose pools are that one engine."""
+    target = f"http://127.0.0.1:{engine.server_address[1]}"
+    models = {name: {"targets": [target]} for name in ("pocket-dense", "pocket-moe")}
+    return {"models": models, "gateway": {"limits": limits}}
+
+
+def trial(helm: Helm, stored: Stored) -> "subprocess.CompletedProcess[str]":
+    """`helm test`'s pod, as the release has it, before that gateway."""
+    there = replace(helm, kubeconfig=stored.server.kubeconfig)
+    hooks = there("get", "hooks", RELEASE, "--namespace", stored.namespace)
+    (pod,) = [found for found in yaml.safe_load_all(hooks) if found]
+    assert (pod["kind"], pod["metadata"]["annotations"]["helm.sh/hook"]) == ("Pod", "test")
+    (container,) = pod["spec"]["containers"]
+    env = {**os.environ, **variables(stored.server, stored.namespace, container)}
+    command = [sys.executable, *container["command"][1:]]
+    assert env["BIFOCAL_URL"] == "http://llm-bifocal", "the gateway's Service"
+    env["BIFOCAL_URL"] = stored.url
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_helms_test_asks_for_both_depths_and_looks_whether_they_are_metered(
+    helm: Helm, server: ApiServer, tmp_path: Path, engine: Engine
+) -> None:
+    values = helm.values(POCKET, of_targets(engine))
+    with gateway(helm, server, "trial", values, tmp_path) as stored:
+        wait_for(stored.url + "/ready?any")
+        done = trial(helm, stored)
+        assert done.returncode == 0, done.stderr
+        thought, plain = (json.loads(line) for line in done.stdout.splitlines())
+        assert (thought["thinking"], plain["thinking"]) == ("on", "off")
+        assert (thought["prompt_tokens"], thought["completion_tokens"]) == (21, 9)
+        engine.forgets_thoughts = True
+        done = trial(helm, stored)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "thinking True was asked for" in done.stderr
+
+
+def test_one_more_than_the_gateway_takes_is_told_to_come_again(
+    helm: Helm, server: ApiServer, tmp_path: Path, engine: Engine
+) -> None:
+    values = helm.values(POCKET, of_targets(engine, concurrentRequests=1))
+    with gateway(helm, server, "full", values, tmp_path) as stored:
+        wait_for(stored.url + "/ready?any")
+        first = threading.Thread(target=ask, args=(stored, HELD))
+        first.start()
+        assert engine.held.wait(30)
+        code, headers = ask(stored, "And I?")
+        assert code == 429
+        assert int(headers["retry-after"]) > 0
+        engine.let_go.set()
+        first.join(30)
+        assert ask(stored, "And now?")[0] == 200
+
+
+def ask(stored: Stored, question: str) -> tuple[int, dict[str, str]]:
+    body = {"model": "fast", "messages": [{"role": "user", "content": question}]}
+    headers = {
+        "authorization": f"Bearer {stored.keys['admin']}",
+        "content-type": "application/json",
+    }
+    url = f"{stored.url}/v1/chat/completions"
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, {key.lower(): value for key, value in answer.headers.items()}
+    except urllib.error.HTTPError as error:
+        error.read()
+        return error.code, {key.lower(): value for key, value in error.headers.items()}
