@@ -1,8 +1,8 @@
 """How the pools on GPUs are cut: the file's own layout, held against the planner, or the planner's.
 
-Pure. A pool that has its GPUs for itself gets the layout that is planned first; pools that share
-them get the one that takes the fewest GPUs. On a CPU, and on GPUs that the planner does not know,
-the file alone decides.
+Pure. A pool that has its GPUs for itself gets the layout that comes first for its number of
+replicas; pools that share them get the one that takes the fewest GPUs. On a CPU, and on GPUs that
+the planner does not know, the file alone decides.
 """
 
 from collections import defaultdict
@@ -16,6 +16,7 @@ from serving.config import UTILISATION, LayoutSpec, ModelSpec
 from serving.layout import Demand, Layout, Nodes, Plan, Precision, Sizes, plan, why_not
 from serving.layout.gpus import KINDS
 from serving.layout.placement import block_of
+from serving.layout.ranking import ranked
 from serving.values import ModelName
 
 PROVEN: Final = (
@@ -172,7 +173,7 @@ def _chosen(planned: Plan, spec: ModelSpec, demand: Demand, *, shared: bool) -> 
     if is_given(spec):
         wished = _sizes(spec.layout, demand)
         return next((one for one in planned.layouts if one.sizes == wished), None)
-    room = _with_room(planned, spec)
+    room = ranked(demand, _with_room(planned, spec), least(spec))
     return min(room, key=lambda layout: layout.sizes.gpus if shared else 0, default=None)
 
 

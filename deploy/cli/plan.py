@@ -6,7 +6,7 @@ Exit codes: 0 it fits, 3 it does not, 2 bad input.
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,9 +15,11 @@ from deploy.config import ConfigError, load_as
 from deploy.failure import Exit, Failure
 from deploy.plan.asked import gpu_of, model_of
 from deploy.plan.report import as_json as report
-from serving.layout import Demand, Nodes, Plan, Precision
+from serving.layout import Demand, Load, Nodes, Plan, Precision
 from serving.layout import plan as planned
 from serving.layout.gpus import KINDS
+
+LOAD: Final = Load()
 
 
 def plan(
@@ -35,8 +37,26 @@ def plan(
         ),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="Requests of the full context at once.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Requests of the full context to be held at once. Layouts that hold fewer come "
+            "last; where none holds them, it stays feasible, as further ones wait, with a warning "
+            "and what would.",
+        ),
     ] = None,
+    prompt: Annotated[
+        int, typer.Option(min=1, help="Tokens of a typical prompt, for speeds and ranking.")
+    ] = LOAD.prompt,
+    answer: Annotated[
+        int, typer.Option(min=1, help="Tokens of a typical answer, thinking included.")
+    ] = LOAD.answer,
+    tpot: Annotated[
+        float,
+        typer.Option(
+            "--tpot", metavar="MS", min=0.1, help="Milliseconds that a token may take at most."
+        ),
+    ] = LOAD.tpot_s * 1000,
     config_json: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A Qwen3 checkpoint's config.json, for other models."),
@@ -52,6 +72,10 @@ def plan(
 ) -> None:
     """Plan how a model is cut over GPUs, and prove that it fits.
 
+    Layouts are ranked by the tokens of answer a second that all GPUs are predicted to give together
+    within the promised time per token, prefill counted in; of layouts within 10 % the one of fewer
+    GPUs a replica comes first. The quickest for one request alone is named beside it.
+
     Exit codes: 0 it fits, 3 it does not, 2 bad input. Speeds are predicted, and say so.
     """
     if values is not None:
@@ -61,7 +85,9 @@ def plan(
         raise Failure(Exit.BAD_INPUT, "Missing option '--gpu'", "or --values, a file of the chart")
     machines = Nodes(gpu_of(gpu), gpus_per_node, nodes)
     facts = model_of(model, config_json)
-    demand = Demand(facts, precision, machines, context, concurrency)
+    demand = Demand(
+        facts, precision, machines, context, concurrency, Load(prompt, answer, tpot / 1000)
+    )
     found = planned(demand)
     if as_json:
         typer.echo(json.dumps(report(demand, found), indent=2))

@@ -9,8 +9,10 @@ from typing import Final
 from deploy.plan.picture import picture
 from deploy.plan.tables import GIB, LINES
 from serving.catalog import CATALOG, ModelFacts, Modes
-from serving.layout import Demand, Layout, Nodes, Plan, Precision, attainable, plan
+from serving.layout import Demand, Load, Nodes, Plan, Precision, attainable, plan
 from serving.layout.gpus import KINDS, kind
+from serving.layout.memory import FEWEST_SEQS
+from serving.layout.ranking import ALIKE
 from serving.layout.words import sizes_words
 
 GPU: Final = "h100-80g"
@@ -24,6 +26,8 @@ MODELS: Final[tuple[ModelFacts, ...]] = tuple(
 )
 PROOFS: Final = ((Precision.FP8, 1), (Precision.BF16, 2))
 """Of the largest model: how Qwen serves it on one node, and what two are needed for."""
+
+LOAD: Final = Load()
 
 HEAD: Final = """# Layouts
 
@@ -42,14 +46,31 @@ others](recipes.md) has what vLLM's makers and others publish, beside what the p
   spans TP x DP. A replica takes TP x PP x DP GPUs.
 - **weights**: of the fullest GPU, in GiB. **KV tokens**, **requests**: what one replica's cache
   holds, in tokens and in requests of the whole context ({context:,} tokens).
-- **prefill**: of one prompt of 8,192 tokens, to its first token. **decode**: one step with as many
-  requests as fit, all at the full context, so the slowest step there is; shorter ones are faster.
-  **tokens/s**: of all replicas, in such steps. **waits for**: what most of a step goes to.
+- **prefill**: of one prompt of {load.prompt:,} tokens, to its first token. **alone**: one token of
+  a request that has the replica for itself. **batch**: requests of one replica at once, as many of
+  {load.prompt:,} tokens of prompt and {load.answer:,} of answer as the cache holds, as vLLM is told
+  to take ({seqs} for each DP rank), and as a step of {tpot:g} ms has time for. **decode**: a step
+  with these, halfway through their answers. **tokens/s**: of answers, by all replicas with such
+  batches, prefill counted in. **waits for**: what most of a step goes to.
 - Everything beside the memory is **predicted by a roofline and not measured**: it ranks layouts and
   says what limits them. {measure}
 
-Layouts are ranked by predicted tokens/s of all the nodes at full contexts, those within 2 % by
-simplicity. With short answers and few requests at once, fewer GPUs a replica are as good.
+## How layouts are ranked
+
+1. Layouts that hold the asked concurrency (`--concurrency`, requests of the full context at once)
+   stand before those that do not. A layout that holds fewer can run, as further requests wait: so
+   the plan stays feasible where none holds them, `holds_concurrency` is false, and a warning has
+   the arithmetic and `nearest` what would hold them.
+2. Those that keep the promised time per token (`--tpot`; {tpot:g} ms, the default of `slo.plain`)
+   stand before those that do not even with one request.
+3. Then the most tokens/s, of all the nodes together. Predictions within {alike:.0%} are alike, and
+   of those fewer GPUs a replica come first, hence more replicas: they wait for no all-reduce, fail
+   alone and are replaced one by one. So a small model is replicated and a large one is cut no
+   further than its weights and a good batch of KV cache ask for.
+
+Who has few requests and wants each of them short cuts further: **quickest** is the layout with the
+shortest time for one request alone, prefill and answer; `bifocal plan` names it below its table.
+Another load (`--prompt`, `--answer`, `--tpot`) ranks otherwise.
 
 ## What the predictions assume
 
@@ -73,7 +94,17 @@ MEASURE: Final = """`python -m ops.bench.shards --gpu h100-80g` measures the sam
 def page() -> str:
     context = MODELS[0].context
     assumed, gpus = "\n".join(_assumed()), "\n".join(_gpus())
-    parts = [HEAD.format(context=context, measure=MEASURE, assumed=assumed, gpus=gpus)]
+    head = HEAD.format(
+        context=context,
+        load=LOAD,
+        tpot=LOAD.tpot_s * 1000,
+        seqs=FEWEST_SEQS,
+        alike=ALIKE - 1,
+        measure=MEASURE,
+        assumed=assumed,
+        gpus=gpus,
+    )
+    parts = [head]
     for nodes in NODES:
         parts.append(f"## {_machines(nodes)}\n\n" + "\n".join(_rows(nodes)) + "\n")
     parts += [_proof(precision, nodes) for precision, nodes in PROOFS]
@@ -91,20 +122,21 @@ def _machines(nodes: int) -> str:
 def _rows(nodes: int) -> Iterator[str]:
     yield (
         "| model | precision | layout | replicas | weights | KV tokens | requests | prefill ms"
-        " | decode ms | tokens/s | waits for |"
+        " | alone ms | batch | decode ms | tokens/s | waits for | quickest |"
     )
-    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    yield "|" + "---|" * 14
     for model in MODELS:
         for precision in PRECISIONS:
             yield _row(model, precision, plan(_demand(model, precision, nodes)))
 
 
 def _row(model: ModelFacts, precision: Precision, found: Plan) -> str:
-    cells = _cells(found.layouts[0]) if found.layouts else (f"does not fit: {found.why}", *[""] * 8)
+    cells = _cells(found) if found.layouts else (f"does not fit: {found.why}", *[""] * 11)
     return f"| {model.name} | {precision.value} | " + " | ".join(cells) + " |"
 
 
-def _cells(best: Layout) -> tuple[str, ...]:
+def _cells(found: Plan) -> tuple[str, ...]:
+    best, quickest = found.layouts[0], found.quickest or found.layouts[0]
     weights = best.memory.weights_dense + best.memory.weights_expert
     estimate = best.estimate
     return (
@@ -114,9 +146,12 @@ def _cells(best: Layout) -> tuple[str, ...]:
         f"{best.kv_tokens:,}",
         str(best.requests),
         f"{estimate.prefill_s * 1e3:,.0f}",
+        f"{estimate.alone_s * 1e3:.1f}",
+        str(estimate.batch),
         f"{estimate.decode_s * 1e3:.1f}",
         f"{estimate.tokens_per_s:,.0f}",
         estimate.limited_by,
+        sizes_words(quickest.sizes),
     )
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from serving.layout import Demand, Estimate, Layout, Plan, Rank
+from serving.layout import Demand, Estimate, Layout, Load, Plan, Rank
+from serving.layout.words import ranking_words
 
 
 def as_json(demand: Demand, plan: Plan) -> dict[str, Any]:
@@ -20,8 +21,21 @@ def as_json(demand: Demand, plan: Plan) -> dict[str, Any]:
         "nodes": nodes.nodes,
         "context": demand.asked_context,
         "concurrency": demand.concurrency,
+        "holds_concurrency": plan.holds_concurrency if demand.concurrency else None,
+        "load": _load(demand.asked_load),
+        "ranked_by": ranking_words(demand),
+        "quickest": _place(plan),
         "layouts": [_layout(layout) for layout in plan.layouts],
     }
+
+
+def _load(load: Load) -> dict[str, Any]:
+    return {"prompt": load.prompt, "answer": load.answer, "tpot_s": load.tpot_s}
+
+
+def _place(plan: Plan) -> int | None:
+    """Of the quickest among the layouts, from 0 on."""
+    return None if plan.quickest is None else plan.layouts.index(plan.quickest)
 
 
 def _layout(layout: Layout) -> dict[str, Any]:
@@ -38,6 +52,7 @@ def _layout(layout: Layout) -> dict[str, Any]:
         "memory_used": memory.used,
         "kv_tokens": layout.kv_tokens,
         "requests": layout.requests,
+        "held": layout.held,
         "engine_args": dict(layout.engine_args),
         "bundles": [dict(bundle) for bundle in layout.bundles],
         "strategy": layout.strategy,
@@ -51,8 +66,12 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
         "measured": estimate.measured,
         "prompt": estimate.prompt,
         "prefill_s": estimate.prefill_s,
+        "answer": estimate.answer,
         "batch": estimate.batch,
         "decode_s": estimate.decode_s,
+        "alone_s": estimate.alone_s,
+        "latency_s": estimate.latency_s,
+        "keeps_promise": estimate.keeps_promise,
         "tokens_per_s": estimate.tokens_per_s,
         "limited_by": estimate.limited_by,
         "sources": list(estimate.sources),

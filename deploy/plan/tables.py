@@ -9,13 +9,14 @@ from rich.text import Text
 
 from deploy.plan.picture import picture
 from serving.layout import Demand, Layout, Memory, Plan
-from serving.layout.words import sizes_words
+from serving.layout.words import quickest_words, ranking_words, sizes_words
 
 SHOWN: Final = 8
 """Layouts; all of them stand in the JSON."""
 BAR: Final = 40
 """Columns for the whole memory of a GPU."""
 GIB: Final = 1024**3
+PREDICTED: Final = ("prefill*", "alone*", "batch*", "decode*", "tokens/s*")
 
 LINES: Final = {
     "weights_dense": "weights, dense",
@@ -35,16 +36,22 @@ def shown(demand: Demand, plan: Plan) -> Group:
 
 def _pieces(demand: Demand, plan: Plan) -> Iterator[RenderableType]:
     yield Text(("feasible: " if plan.feasible else "not feasible: ") + plan.why)
-    if plan.nearest:
-        yield Text(f"nearest: {plan.nearest}")
     for warning in plan.warnings:
         yield Text(f"warning: {warning}", style="yellow")
+    if plan.nearest:
+        yield Text(f"{'what holds them all' if plan.feasible else 'nearest'}: {plan.nearest}")
     if not plan.layouts:
         return
     best = plan.layouts[0]
     yield ""
-    yield _ranked(demand, plan)
+    yield Text(f"Ranked by {ranking_words(demand)}.")
+    yield ""
+    yield _ranked(plan)
+    if (more := len(plan.layouts) - SHOWN) > 0:
+        yield Text(f"and {more} more with --json")
     yield Text(_meaning(demand, best))
+    if plan.quickest not in (None, best):
+        yield Text(f"Instead, for {quickest_words(plan.quickest)}.")
     yield ""
     yield Text(f"Memory of one GPU, the fullest of the best layout ({sizes_words(best.sizes)})")
     yield memory(demand.nodes.kind.memory, best.memory)
@@ -54,16 +61,14 @@ def _pieces(demand: Demand, plan: Plan) -> Iterator[RenderableType]:
     yield Text("Where the predictions come from: " + "; ".join(best.estimate.sources) + ".")
 
 
-def _ranked(demand: Demand, plan: Plan) -> Table:
+def _ranked(plan: Plan) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("layout")
-    for name in ("replicas", "KV tokens", "requests", "prefill*", "decode*", "tokens/s*"):
+    for name in ("replicas", "KV tokens", "requests", *PREDICTED):
         table.add_column(name, justify="right")
     table.add_column("waits for*")
     for layout in plan.layouts[:SHOWN]:
         table.add_row(*_cells(layout))
-    if (more := len(plan.layouts) - SHOWN) > 0:
-        table.add_row(f"and {more} more with --json")
     return table
 
 
@@ -75,6 +80,8 @@ def _cells(layout: Layout) -> tuple[str, ...]:
         f"{layout.kv_tokens:,}",
         str(layout.requests),
         f"{estimate.prefill_s * 1e3:,.0f} ms",
+        f"{estimate.alone_s * 1e3:.1f} ms",
+        str(estimate.batch),
         f"{estimate.decode_s * 1e3:.1f} ms",
         f"{estimate.tokens_per_s:,.0f}",
         estimate.limited_by,
@@ -86,9 +93,9 @@ def _meaning(demand: Demand, best: Layout) -> str:
     label = "measured" if estimate.measured else "predicted, not measured"
     return (
         f"KV tokens and requests of {demand.asked_context:,} tokens are of one replica.\n"
-        f"* {label}: a prompt of {estimate.prompt:,} tokens; one step of as many requests as fit"
-        f" (the best layout: {estimate.batch}), all at the full context;\n"
-        "  tokens/s of all replicas in such steps."
+        f"* {label}: prefill of {estimate.prompt:,} tokens; alone: a token of one request;\n"
+        "  decode: one of batch requests at once, as many as cache and promise allow; tokens/s:\n"
+        f"  of answers of {estimate.answer:,} tokens by all replicas so, prefill counted in."
     )
 
 

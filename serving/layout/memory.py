@@ -26,6 +26,9 @@ UTILISATION: Final = 0.92
 """vLLM 0.29's default of `gpu_memory_utilization` (config/cache.py)."""
 BLOCK: Final = 16
 """Tokens of a KV block; vLLM's default `block_size` on CUDA."""
+FEWEST_SEQS: Final = 256
+"""Requests that an engine is told to take at once, or more where more are asked for: vLLM's default
+for small GPUs. (Its 1,024 for large GPUs cost 2 GiB of logits.)"""
 BATCHED_TOKENS: Final = (16_384, 8192, 4096, 2048)
 SAMPLER_BYTES: Final = 14
 """A logit in 16 bits, and in float32 itself, its probability and the noise it is divided by
@@ -64,11 +67,9 @@ def batches(demand: Demand, data_ranks: int) -> tuple[Batch, ...]:
     """To be tried from the first on: vLLM 0.29's default of batched tokens for an API server
     (`get_batch_defaults`, engine/arg_utils.py), and where its activations leave no room, less.
 
-    As many requests as vLLM's default for small GPUs, or those that were asked for if they are
-    more. (Its 1,024 for large GPUs cost 2 GiB of logits.) `data_ranks` counts those of all
-    replicas."""
+    `data_ranks` counts those of all replicas."""
     asked = -(-(demand.concurrency or 1) // data_ranks)
-    requests = max(256, min(asked, 1024))
+    requests = max(FEWEST_SEQS, min(asked, 1024))
     default = _batched_tokens(demand)
     return tuple(Batch(tokens, requests) for tokens in BATCHED_TOKENS if tokens <= default)
 

@@ -1,27 +1,23 @@
 """From what is asked to a ranked list of layouts, each with its proof; or the refusal.
 
 Pure and exhaustive: every candidate is held against the rules, then against memory; what is left
-is ordered by what the roofline predicts for all the nodes together.
+is ranked by what the roofline predicts for all the nodes together.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import log
-from typing import Final
+from dataclasses import dataclass, replace
 
 from serving.layout.arguments import engine_arguments
 from serving.layout.candidates import candidates
 from serving.layout.context import OutOfReach, Reach, reach
 from serving.layout.memory import BLOCK, Batch, Fit, batches, fit
 from serving.layout.placement import bundles_of, place, replicas_of, strategy_of
-from serving.layout.roofline import estimate
+from serving.layout.ranking import holds, quickest, ranked
 from serving.layout.rules import refusals
+from serving.layout.speed import estimate
 from serving.layout.support import unsupported, warnings_of
 from serving.layout.values import Demand, Layout, Plan, Sizes
 from serving.layout.words import feasible_words, nearest_words, refusal_words, warning_words
-
-ALIKE: Final = 1.02
-"""Predictions closer than 2 % do not rank; the simpler layout does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +46,38 @@ def plan(demand: Demand) -> Plan:
         return Plan(
             False,
             _why_not(demand, tried),
-            nearest=nearest_words(demand, can_run, _longest(tried)),
+            nearest=nearest_words(demand, can_run, _longest(replace(demand, concurrency=1), tried)),
         )
-    ranked = tuple(sorted(layouts, key=lambda layout: _rank(demand, layout)))
+    best_first = ranked(demand, layouts)
     warnings = warnings_of(demand.model, demand.precision, demand.nodes.kind)
+    held = holds(demand, best_first[0])
     return Plan(
         True,
-        feasible_words(demand, ranked[0]),
-        (*within.warnings, *warnings, *warning_words(demand, ranked)),
-        ranked,
+        feasible_words(demand, best_first[0]),
+        (*within.warnings, *warnings, *warning_words(demand, best_first)),
+        best_first,
+        nearest=None if held else nearest_words(demand, can_hold, _longest(demand, tried)),
+        holds_concurrency=held,
+        quickest=quickest(best_first),
     )
 
 
 def can_run(demand: Demand) -> bool:
-    """Whether any layout does what is asked."""
+    """Whether any layout takes a request of the asked context."""
+    return any(True for _ in _running(demand))
+
+
+def can_hold(demand: Demand) -> bool:
+    """Whether any layout takes as many of them at once as are asked for."""
+    return any(_held(demand, one) >= (demand.concurrency or 1) for one in _running(demand))
+
+
+def _running(demand: Demand) -> Iterator[Tried]:
     if isinstance(reach(demand.model, demand.asked_context), OutOfReach):
-        return False
+        return
     if unsupported(demand.nodes.kind, demand.precision):
-        return False
-    return any(one.fits for one in try_all(demand))
+        return
+    yield from (one for one in try_all(demand) if one.fits)
 
 
 def why_not(demand: Demand, sizes: Sizes) -> str:
@@ -97,36 +106,43 @@ def try_one(demand: Demand, sizes: Sizes) -> Tried:
 
 
 def _layout(demand: Demand, tried: Tried, within: Reach) -> Layout:
-    sizes, tokens = tried.sizes, tried.fit.tokens
-    a_request = -(-demand.asked_context // BLOCK) * BLOCK
-    kv_tokens, requests = sizes.data * tokens, sizes.data * (tokens // a_request)
+    sizes, kv_tokens = tried.sizes, tried.sizes.data * tried.fit.tokens
     return Layout(
         sizes=sizes,
         replicas=replicas_of(demand.nodes, sizes),
         memory=tried.fit.memory,
         kv_tokens=kv_tokens,
-        requests=requests,
+        requests=sizes.data * _requests(demand, tried),
+        held=_held(demand, tried),
         engine_args=engine_arguments(demand, sizes, tried.batch, within.overrides),
         bundles=bundles_of(sizes),
         strategy=strategy_of(demand.nodes, sizes),
         placement=place(demand, sizes),
-        estimate=estimate(demand, sizes, kv_tokens, requests, tried.batch),
+        estimate=estimate(demand, sizes, kv_tokens, tried.batch),
     )
 
 
-def _rank(demand: Demand, layout: Layout) -> tuple[bool, int, int, int, int]:
-    """Lower is better: holds the concurrency, tokens/s of all nodes, few GPUs a replica, few kinds
-    of parallelism."""
-    sizes = layout.sizes
-    held = layout.replicas * layout.requests
-    kinds = (sizes.tensor > 1) + (sizes.pipeline > 1) + (sizes.data > 1) + sizes.expert
-    speed = round(log(max(layout.estimate.tokens_per_s, 1e-9), ALIKE))
-    return held < (demand.concurrency or 1), -speed, sizes.gpus, kinds, sizes.pipeline
+def _requests(demand: Demand, tried: Tried) -> int:
+    """Of the asked context that the cache of one data-parallel rank holds."""
+    return tried.fit.tokens // (-(-demand.asked_context // BLOCK) * BLOCK)
 
 
-def _longest(tried: list[Tried]) -> int:
-    """Tokens of the longest context that any layout holds."""
-    return max((one.fit.tokens for one in tried), default=0)
+def _held(demand: Demand, tried: Tried) -> int:
+    """Of all replicas; an engine runs no more at once than it is told."""
+    ranks = replicas_of(demand.nodes, tried.sizes) * tried.sizes.data
+    return ranks * min(_requests(demand, tried), tried.batch.max_num_seqs)
+
+
+def _longest(demand: Demand, tried: list[Tried]) -> int:
+    """Tokens of the longest context of which any layout holds as many requests as are asked for."""
+    return max((_share(demand, one) for one in tried), default=0)
+
+
+def _share(demand: Demand, tried: Tried) -> int:
+    """Of one request, if as many as are asked for share the cache; in whole blocks."""
+    ranks = replicas_of(demand.nodes, tried.sizes) * tried.sizes.data
+    each = -(-(demand.concurrency or 1) // ranks)
+    return tried.fit.tokens // each // BLOCK * BLOCK
 
 
 def _why_not(demand: Demand, tried: list[Tried]) -> str:

@@ -1,20 +1,18 @@
-"""How fast a layout is, predicted: time = max(FLOPs / attainable, bytes / attainable), plus waits.
+"""How long a step takes, predicted: time = max(FLOPs / attainable, bytes / attainable), plus waits.
 
 Counted for the fullest rank, part by part: projections, attention over the KV cache, experts that a
 batch touches, the head. Routing is taken as uniform and independent. The attainable rates are
-`attainable`'s; nothing in here is a measurement. Left out: preemption, prefill between decode
-steps, speculative decoding, and prefix hits.
+`attainable`'s; nothing in here is a measurement.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log, sqrt
-from typing import Final
 
 from serving.layout import attainable, exchange
-from serving.layout.memory import Batch, batches, kv_bytes_of_a_token
+from serving.layout.memory import kv_bytes_of_a_token
 from serving.layout.stages import layers_of_stages
-from serving.layout.values import Demand, Estimate, Precision, Sizes
+from serving.layout.values import Demand, Precision, Sizes
 from serving.layout.weights import (
     element_bytes,
     kv_heads_of_rank,
@@ -22,8 +20,6 @@ from serving.layout.weights import (
     quantised_bytes,
 )
 
-PROMPT: Final = 8192
-"""Tokens; what Qwen3's `max_position_embeddings` leaves beside an answer of 32,768."""
 MEMORY_BOUND, COMPUTE_BOUND = "memory", "compute"
 COMMUNICATION_BOUND, LAUNCH_BOUND = "communication", "launches"
 
@@ -73,9 +69,9 @@ def decode_step(sizes: Sizes, batch: float, context: float) -> Step:
     return Step(own, batch, context, own * context, own)
 
 
-def prefill_step(tokens: float, past: float = 0.0) -> Step:
-    """A piece of one prompt, on one data-parallel rank; `past` tokens of it are cached."""
-    return Step(tokens, tokens, past + tokens / 2, past + tokens, 1.0)
+def prefill_step(tokens: float, past: float = 0.0, ranks: int = 1) -> Step:
+    """A piece of one prompt, on each of `ranks` data-parallel ranks; `past` tokens are cached."""
+    return Step(tokens, ranks * tokens, past + tokens / 2, past + tokens, 1.0)
 
 
 def projections(demand: Demand, sizes: Sizes, step: Step) -> Part:
@@ -143,48 +139,7 @@ def parts_of_a_layer(demand: Demand, sizes: Sizes, step: Step) -> Iterator[Part]
         yield experts(demand, sizes, step)
 
 
-def estimate(
-    demand: Demand, sizes: Sizes, kv_tokens: int, requests: int, most: Batch | None = None
-) -> Estimate:
-    """`kv_tokens` and `requests` are of one replica, `most` of one step of an engine (None: vLLM's
-    default). Decoding is predicted at full contexts, the slowest it gets."""
-    replicas = demand.nodes.gpus // sizes.gpus
-    most = most or batches(demand, replicas * sizes.data)[0]
-    batch = _batch(demand, requests, replicas, sizes.data * most.max_num_seqs)
-    context = min(demand.asked_context, kv_tokens / batch)
-    prompt = min(PROMPT, demand.asked_context)
-    # With several stages as many batches are under way, each a share of the requests.
-    share = max(1.0, batch / sizes.pipeline)
-    spent = _spent(demand, sizes, decode_step(sizes, share, context))
-    decode_s = sizes.pipeline * sum(spent.values()) + attainable.STEP_S
-    return Estimate(
-        prefill_s=_prefill(demand, sizes, prompt, most.max_num_batched_tokens),
-        decode_s=decode_s,
-        tokens_per_s=replicas * batch / decode_s,
-        batch=batch,
-        prompt=prompt,
-        limited_by=max(spent, key=lambda name: spent[name]),
-        sources=attainable.sources(demand, sizes),
-    )
-
-
-def _batch(demand: Demand, requests: int, replicas: int, seqs: int) -> int:
-    """Requests of one replica at once: what was asked for, as far as the cache and vLLM's
-    `max_num_seqs` of all data ranks hold them."""
-    asked = seqs if demand.concurrency is None else -(-demand.concurrency // replicas)
-    return max(1, min(asked, requests, seqs))
-
-
-def _prefill(demand: Demand, sizes: Sizes, prompt: int, most: int) -> float:
-    """Chunk follows chunk through the stages: (chunks + stages - 1) times the slowest stage."""
-    chunk = min(prompt, most)
-    chunks = -(-prompt // chunk)
-    step = prefill_step(chunk, past=(prompt - chunk) / 2)
-    stage_s = sum(_spent(demand, sizes, step).values())
-    return (chunks + sizes.pipeline - 1) * stage_s + attainable.STEP_S
-
-
-def _spent(demand: Demand, sizes: Sizes, step: Step) -> dict[str, float]:
+def seconds_of(demand: Demand, sizes: Sizes, step: Step) -> dict[str, float]:
     """Seconds of the slowest stage, the hop to the next one included, by what they wait for."""
     counts = [len(layers) for layers in layers_of_stages(demand.model.layers, sizes.pipeline)]
     last, most = counts[-1], max(counts)

@@ -5,7 +5,7 @@ bytes, time in seconds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -40,6 +40,34 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What speeds are predicted for, and layouts ranked by: a typical request, and a promise."""
+
+    prompt: int = 2048
+    """Tokens."""
+    answer: int = 2048
+    """Tokens, thinking included."""
+    tpot_s: float = 0.05
+    """The longest that a token after the first may take; the cluster file's `slo.plain` promises
+    the same where it says nothing else."""
+
+    def __post_init__(self) -> None:
+        _at_least_one(prompt=self.prompt, answer=self.answer)
+
+    @property
+    def tokens(self) -> int:
+        """Of KV cache that a request needs by its end."""
+        return self.prompt + self.answer
+
+    def within(self, context: int) -> "Load":
+        """The same where it fits, else as much of both as does."""
+        if self.tokens <= context:
+            return self
+        prompt = max(1, context * self.prompt // self.tokens)
+        return replace(self, prompt=prompt, answer=max(1, context - prompt))
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """What shall be served, and on what."""
 
@@ -49,7 +77,8 @@ class Demand:
     context: int | None = None
     """Tokens of prompt and answer together. None: what the checkpoint says."""
     concurrency: int | None = None
-    """Requests of the full context at once, over all replicas."""
+    """Requests of the full context that shall be held at once, over all replicas."""
+    load: Load = field(default_factory=Load)
     utilisation: float | None = None
     """Share of a GPU's memory that vLLM may use (`gpu_memory_utilization`). None: its default."""
 
@@ -59,6 +88,10 @@ class Demand:
     @property
     def asked_context(self) -> int:
         return self.context or self.model.context
+
+    @property
+    def asked_load(self) -> Load:
+        return self.load.within(self.asked_context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +145,33 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the roofline predicts."""
+    """What the roofline predicts for the demand's load."""
 
     prefill_s: float
     """Of one prompt of `prompt` tokens, to its first token."""
     decode_s: float
     """Of one step at `batch` requests a replica."""
+    alone_s: float
+    """Of one step with one request."""
     tokens_per_s: float
-    """Of the whole layout, all replicas."""
+    """Of answers, of all replicas with `batch` requests on each, prefill counted in."""
     batch: int
+    """Requests of one replica at once: as many as it holds within the promise."""
     prompt: int
+    answer: int
+    keeps_promise: bool
+    """Whether a step takes no longer than promised; where it does, it does even with one request.
+    """
     limited_by: str
     """What a decode step waits for."""
     sources: tuple[str, ...]
     """Where each number comes from."""
     measured: bool = False
+
+    @property
+    def latency_s(self) -> float:
+        """Of one request that has a replica for itself."""
+        return self.prefill_s + self.answer * self.alone_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +196,14 @@ class Layout:
 
     sizes: Sizes
     replicas: int
+    """That there is room for."""
     memory: Memory
     kv_tokens: int
     """Of one replica, all its data-parallel ranks together."""
     requests: int
     """Of the asked context that these hold, a replica."""
+    held: int
+    """Requests of the asked context that all replicas hold at once."""
     engine_args: Mapping[str, Any]
     """By vLLM's own names."""
     bundles: tuple[Mapping[str, float], ...]
@@ -172,6 +220,7 @@ class Plan:
     """The answer."""
 
     feasible: bool
+    """Whether it can run. That it holds the asked concurrency, too, says `holds_concurrency`."""
     why: str
     """One sentence if feasible; else the arithmetic of the refusal."""
     warnings: tuple[str, ...] = ()
@@ -179,6 +228,10 @@ class Plan:
     """Best first."""
     nearest: str | None = None
     """Of what was asked and cannot be, the nearest thing that can."""
+    holds_concurrency: bool = True
+    """Whether the best layout holds as many requests of the full context as were asked for."""
+    quickest: Layout | None = None
+    """The layout that answers one request alone in the least time."""
 
 
 def _at_least_one(**numbers: int | None) -> None:

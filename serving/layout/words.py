@@ -6,6 +6,7 @@ from typing import Final
 
 from serving.layout.context import furthest
 from serving.layout.memory import GIB, Fit, utilisation
+from serving.layout.ranking import ALIKE, holds
 from serving.layout.values import Demand, Layout, Precision, Sizes
 
 SMALLEST_CONTEXT: Final = 1024
@@ -53,15 +54,45 @@ def refusal_words(demand: Demand, sizes: Sizes, fit: Fit) -> str:
     )
 
 
-def warning_words(demand: Demand, ranked: tuple[Layout, ...]) -> Iterator[str]:
-    """Of the layouts, the best first."""
-    best, kind = ranked[0], demand.nodes.kind
-    held = best.replicas * best.requests
-    if demand.concurrency and held < demand.concurrency:
+def ranking_words(demand: Demand) -> str:
+    """What the first place stands for."""
+    load = demand.asked_load
+    first = (
+        f"{demand.concurrency} requests of the full context held, then "
+        if demand.concurrency
+        else ""
+    )
+    return (
+        f"{first}predicted tokens/s of all GPUs at {load.prompt:,} tokens of prompt and"
+        f" {load.answer:,} of answer, with as many requests at once as fit in {load.tpot_s * 1e3:g}"
+        f" ms a token; of layouts within {ALIKE - 1:.0%} the one of fewer GPUs a replica"
+    )
+
+
+def quickest_words(quickest: Layout) -> str:
+    """For those who have few requests and want each to be short."""
+    one = quickest.estimate
+    return (
+        f"the shortest answer to one request alone: {sizes_words(quickest.sizes)}, predicted"
+        f" {one.latency_s:.1f} s ({one.alone_s * 1e3:.1f} ms a token)"
+    )
+
+
+def warning_words(demand: Demand, best_first: tuple[Layout, ...]) -> Iterator[str]:
+    """Of the layouts."""
+    best, kind, load = best_first[0], demand.nodes.kind, demand.asked_load
+    if demand.concurrency and not holds(demand, best):
+        most = max(best_first, key=lambda one: one.held)
         yield (
-            f"{demand.concurrency} requests of {demand.asked_context:,} tokens were asked for and"
-            f" no layout holds them; the best one holds {best.replicas} x {best.requests} ="
-            f" {held}, and the others wait"
+            f"no layout holds the {demand.concurrency} requests of {demand.asked_context:,} tokens"
+            f" that were asked for, which take {_tokens_of(demand):,} tokens of KV cache; the most"
+            f" is {most.replicas} x {most.requests} = {most.held} with {sizes_words(most.sizes)}"
+            f" ({most.replicas} x {most.kv_tokens:,} tokens), and further ones wait"
+        )
+    if not best.estimate.keeps_promise:
+        yield (
+            f"no layout keeps {load.tpot_s * 1e3:g} ms a token, not even for one request alone:"
+            f" the best is predicted {best.estimate.decode_s * 1e3:.1f} ms"
         )
     if best.sizes.tensor > demand.model.kv_heads:
         yield (
@@ -71,6 +102,10 @@ def warning_words(demand: Demand, ranked: tuple[Layout, ...]) -> Iterator[str]:
         )
     if best.sizes.tensor > 1 and not kind.nvlink:
         yield (f"{kind.name} has no NVLink: the all-reduces of TP {best.sizes.tensor} go over PCIe")
+
+
+def _tokens_of(demand: Demand) -> int:
+    return (demand.concurrency or 1) * demand.asked_context
 
 
 def nearest_words(demand: Demand, can: Callable[[Demand], bool], longest: int = 0) -> str | None:

@@ -50,7 +50,30 @@ def test_context_and_concurrency_reach_the_planner(bifocal):
     found = json.loads(bifocal("plan", *FP8_ON_A_NODE, *asked, "--json").out)
     assert (found["context"], found["concurrency"]) == (32_768, 16)
     assert found["layouts"][0]["engine_args"]["max_model_len"] == 32_768
-    assert found["layouts"][0]["estimate"]["batch"] <= 16
+    assert found["holds_concurrency"] is True
+    assert found["layouts"][0]["held"] >= 16
+
+
+def test_what_no_layout_holds_stays_feasible_and_says_what_would(bifocal):
+    asked = (*FP8_ON_A_NODE, "--concurrency", "500")
+    done = bifocal("plan", *asked, "--json")
+    found = json.loads(done.out)
+    assert done.code == 0
+    assert (found["feasible"], found["holds_concurrency"]) == (True, False)
+    assert "no layout holds the 500 requests" in found["warnings"][0]
+    assert found["nearest"]
+    said = " ".join(bifocal("plan", *asked).out.split())
+    assert f"what holds them all: {found['nearest']}" in said
+
+
+def test_the_load_reaches_the_planner_and_the_ranking_says_what_it_is_by(bifocal):
+    asked = ("--prompt", "8192", "--answer", "512", "--tpot", "20")
+    found = json.loads(bifocal("plan", *FP8_ON_A_NODE, *asked, "--json").out)
+    assert found["load"] == {"prompt": 8192, "answer": 512, "tpot_s": 0.02}
+    assert "8,192 tokens of prompt and 512 of answer" in found["ranked_by"]
+    assert found["layouts"][0]["estimate"]["decode_s"] <= 0.02
+    latencies = [layout["estimate"]["latency_s"] for layout in found["layouts"]]
+    assert latencies[found["quickest"]] == min(latencies)
 
 
 def test_what_does_not_fit_is_3_with_the_arithmetic_and_the_nearest(bifocal):
@@ -68,7 +91,9 @@ def test_a_person_reads_layouts_memory_picture_and_that_speeds_are_predicted(bif
     for words in (
         "feasible: 8 x h100-80g hold qwen3-235b-a22b in fp8",
         "KV tokens",
+        "Ranked by predicted tokens/s of all GPUs at 2,048 tokens of prompt",
         "* predicted, not measured",
+        "Instead, for the shortest answer to one request alone: ",
         "weights, experts",
         "███",
         "node 0: 8 x h100-80g",

@@ -24,11 +24,11 @@ arithmetic. A test holds every row. [The layouts](layouts.md) has the planner's 
 - **cut**: one replica's, as the source has it. TP: tensor-parallel ranks, PP: pipeline stages, DP:
   ranks of data-parallel attention, EP: ranks that share whole experts.
 - **context**: in tokens, the checkpoint's own where the source does not say.
-- **planner**: the place among its layouts, ranked by predicted tokens/s at full contexts with every
+- **planner**: the place among its layouts, [ranked](layouts.md) by predicted tokens/s with every
   GPU used; the replicas on all the nodes, and the tokens of KV cache of one. Others choose for
-  other ends (few GPUs, short answers), so a recipe need not come first. FP8 at TP 8 without expert
-  parallelism its source refuses, too; TP over two nodes is refused by a rule of the planner's own:
-  vLLM would run it, with two all-reduces a layer over the network.
+  other ends (few GPUs, one request at a time), so a recipe need not come first. FP8 at TP 8 without
+  expert parallelism its source refuses, too; TP over two nodes is refused by a rule of the
+  planner's own: vLLM would run it, with two all-reduces a layer over the network.
 
 | Source | Model | Precision | Nodes | Context | Cut | Planner |
 |---|---|---|---|---|---|---|

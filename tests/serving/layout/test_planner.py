@@ -171,7 +171,7 @@ def test_the_nearest_context_can_run():
         pytest.param(demand("qwen3-8b", context=131_072), "YaRN with factor 4", id="yarn"),
         pytest.param(
             demand("qwen3-32b", per_node=1, context=32_768, concurrency=50),
-            "50 requests of 32,768 tokens were asked for and no layout holds them",
+            "no layout holds the 50 requests of 32,768 tokens",
             id="concurrency",
         ),
         pytest.param(demand("qwen3-32b", gpu="l4-24g"), "no NVLink", id="pcie"),
@@ -181,13 +181,6 @@ def test_what_an_operator_should_know_is_said(asked, said):
     answer = plan(asked)
     assert answer.feasible
     assert any(said in warning for warning in answer.warnings), answer.warnings
-
-
-def test_what_holds_the_concurrency_comes_first():
-    asked = demand("qwen3-235b-a22b", "fp8", context=32_768, concurrency=55)
-    held = [layout.replicas * layout.requests >= 55 for layout in plan(asked).layouts]
-    assert held[0]
-    assert held == sorted(held, reverse=True)
 
 
 def test_yarn_reaches_the_engine():
