@@ -94,8 +94,9 @@ class ModelSpec(Section):
     On a CPU it is not cut."""
     stuck_after: Seconds | None = None
     """An engine that has requests and takes no step for so long is replaced. It must be more than
-    the slowest step takes, or no engine starts. Default: a minute, and the time of a full prefill.
-    """
+    the slowest step takes, or no engine starts. Default: a minute, and the time of a full
+    prefill at the end of the context as slow hardware takes it: on a GPU minutes, on a CPU 37
+    minutes of qwen3-0.6b with one thread (`OMP_NUM_THREADS` in `env`), and 3 with 16."""
     hold_for: Wait = default("0s")
     """How long a request waits while no replica of the model can answer: while the only one is
     replaced, or starts again. It must be less than `longestAnswer`. Default: who cannot be answered

@@ -13,10 +13,14 @@ from serving.config import ModelSpec
 COMPILATION_S: Final = 60.0
 """A first step that compiles took 4 to 26 s on two busy cores and 40 s over two nodes, although the
 warm-up pays for most of them before a replica is ready."""
-FLOPS_PER_RANK: Final = {True: 1e10, False: 1e13}
-"""What the slowest rank computes a second, on a CPU and on a GPU: one thread, and a twelfth of what
-an L4's datasheet says of bf16. A floor, not a prediction: nothing is to be restarted for being
-slow."""
+FLOPS: Final = {True: 1e10, False: 1e13}
+"""What the slowest computes a second: of a CPU one thread, of which a busy one (EPYC, AVX-512) was
+measured to take 3 to 14 times as much, and of GPUs a rank, a twelfth of what an L4's datasheet says
+of bf16. A floor, not a prediction: nothing is to be restarted for being slow. So a real model on
+one thread has hours, which it may truly need for a full step; more threads, a shorter `context` and
+a smaller step make it less."""
+THREADS: Final = "OMP_NUM_THREADS"
+"""Of a rank on a CPU; one, unless the model's `env` says otherwise."""
 STEP_TOKENS: Final = {True: 2048, False: 16384}
 """The most that vLLM 0.29 puts into one step of a server: on a CPU for each rank, on the largest
 GPUs in all."""
@@ -38,4 +42,11 @@ def slowest_step_s(spec: ModelSpec, facts: ModelFacts, *, cpu: bool) -> float:
     given = spec.engine.get("max_num_batched_tokens")
     tokens = int(given) if given else STEP_TOKENS[cpu] * (ranks if cpu else 1)
     keys = (spec.context or facts.context) * facts.layers * facts.q_heads * facts.head_dim
-    return (2 * facts.active_parameters + 4 * keys) * tokens / (ranks * FLOPS_PER_RANK[cpu])
+    threads = _threads(spec) if cpu else 1
+    return (2 * facts.active_parameters + 4 * keys) * tokens / (ranks * threads * FLOPS[cpu])
+
+
+def _threads(spec: ModelSpec) -> int:
+    """OpenMP takes other texts for a number, too; who gives one says `stuckAfter` as well."""
+    given = spec.env.get(THREADS, "")
+    return max(1, int(given)) if given.isdecimal() else 1

@@ -29,6 +29,19 @@ def test_the_default_is_a_compilation_and_a_full_prefill(
     assert asked(name, cpu=cpu) == pytest.approx(seconds, abs=1)
 
 
+@pytest.mark.parametrize("cpu", [True, False])
+def test_threads_make_steps_shorter_where_they_take_them(cpu: bool) -> None:
+    one = asked("qwen3-0.6b", cpu=cpu)
+    many = asked("qwen3-0.6b", cpu=cpu, env={"OMP_NUM_THREADS": "16"})
+    expected = COMPILATION_S + (one - COMPILATION_S) / 16 if cpu else one
+    assert many == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("text", ["4,2", "0", "many"])
+def test_threads_that_are_not_told_are_one(text: str) -> None:
+    assert asked("qwen3-0.6b", cpu=True, env={"OMP_NUM_THREADS": text}) == 2229
+
+
 def test_the_file_has_the_last_word() -> None:
     assert asked("qwen3-32b", stuckAfter="90s") == 90
 
