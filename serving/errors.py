@@ -5,7 +5,7 @@
     │   ├── MalformedRequest      400   not JSON, or not the shape that the endpoint takes
     │   ├── UnsupportedParameter  400   a field that is not supported, or is an operator's to set
     │   ├── LimitExceeded         400   more messages, choices, stops, tokens... than allowed
-    │   ├── ContextOverflow       400   the prompt does not fit in the model's context
+    │   ├── ContextOverflow       400   prompt and answer do not fit in the model's context
     │   ├── BadKey                401   no key, an unknown one, or one that has expired
     │   ├── NotAllowed            403   the key is good, and the right is not its own
     │   ├── UnknownModel          404   names the models there are

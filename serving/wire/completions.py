@@ -12,7 +12,7 @@ _FOR_THE_GATEWAY: Final = ("user", "stream_options")
 
 def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
     fields = wire.check(body, shapes.CompletionFields)
-    texts, prompts = _read(fields.prompt)
+    texts, prompts, longest = _read(fields.prompt)
     wire.check_sampling(fields, limits, prompts)
     wire.within(fields.logprobs or 0, limits.logprobs, "logprobs")
     wire.drop(body, _FOR_THE_GATEWAY)
@@ -26,20 +26,21 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
         include_usage=wire.include_usage(fields),
         cap=None if fields.max_tokens is None else wire.OutputCap(fields.max_tokens, "max_tokens"),
         choices=(fields.n or 1) * prompts,
+        prompt_tokens=longest,
         wants_schema=wire.wants_schema(fields),
     )
 
 
-def _read(prompt: str | list[Any]) -> tuple[list[str], int]:
-    """The texts in it, and how many prompts it holds."""
+def _read(prompt: str | list[Any]) -> tuple[list[str], int, int]:
+    """The texts in it, how many prompts it holds, and the tokens that the longest has at least."""
     if isinstance(prompt, str):
-        return [prompt], 1
+        return [prompt], 1, 1
     kinds = {type(item) for item in prompt}
     if kinds == {str}:
-        return prompt, len(prompt)
+        return prompt, len(prompt), 1
     if kinds == {int}:
-        return [""], 1
+        return [""], 1, len(prompt)
     if kinds == {list}:
-        return [""], len(prompt)
+        return [""], len(prompt), max(1, *map(len, prompt))
     msg = "prompt: texts, tokens and lists of tokens do not mix"
     raise MalformedRequest(msg, param="prompt")

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from serving.config import Limits
-from serving.errors import LimitExceeded, MalformedRequest
+from serving.errors import ContextOverflow, LimitExceeded, MalformedRequest
 from serving.values import Mode, ModelName
 from serving.wire import beyond, shapes, wrong
 from serving.wire.json import encode
@@ -42,6 +42,8 @@ class WireRequest:
     include_usage: bool
     cap: OutputCap | None = None
     choices: int = 1
+    prompt_tokens: int = 1
+    """That the prompt has at least, as far as can be known without the model's tokenizer."""
     enable_thinking: bool | None = None
     reasoning_effort: str | None = None
     tools: int = 0
@@ -141,7 +143,25 @@ def order(request: WireRequest, orders: Orders) -> bool:
     return _cap_output(request, orders)
 
 
+def _check_context(request: WireRequest, orders: Orders) -> None:
+    """Refuses what cannot fit whatever the text is; the engine, which counts tokens, the rest."""
+    tokens, param = request.cap or OutputCap(1, "prompt")
+    prompt = request.prompt_tokens
+    if prompt + tokens <= orders.context:
+        return
+    there = (
+        f"{orders.model} has a context of {orders.context} tokens for prompt and answer together"
+    )
+    if prompt >= orders.context:
+        raise ContextOverflow(f"the prompt has {prompt} tokens; {there}", param="prompt")
+    left = f"the prompt's {prompt} leave {orders.context - prompt}"
+    if prompt == 1:  # and nobody counted it
+        left = f"at most {orders.context - 1} could be asked for"
+    raise ContextOverflow(f"{param} is {tokens}; {there}: {left}", param=param)
+
+
 def _cap_output(request: WireRequest, orders: Orders) -> bool:
+    _check_context(request, orders)
     if request.cap is not None:
         tokens, param = request.cap
         if tokens > orders.output_tokens:

@@ -183,6 +183,16 @@ async def test_what_the_engine_refuses_is_told_and_not_tried_again(ask: Ask) -> 
     assert len(peer.received) == 1
 
 
+async def test_an_answer_that_cannot_fit_in_the_context_reaches_no_engine(ask: Ask) -> None:
+    peer = Peer()
+    async with serving(peer) as replica, gateway(replica) as url:
+        got = await ask(url, max_tokens=4096)
+    assert (got.status, got.error["code"]) == (400, "context_length_exceeded")
+    assert got.error["param"] == "max_tokens"
+    assert "has a context of 4096 tokens" in got.error["message"]
+    assert not peer.received
+
+
 async def test_a_prompt_that_does_not_fit_is_a_context_overflow(ask: Ask) -> None:
     peer = Peer([peers.refused("This model's maximum context length is 4096 tokens.", 400)])
     async with serving(peer) as replica, gateway(replica) as url:

@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from serving.config import Limits, OutputTokens
-from serving.errors import BifocalError, LimitExceeded, MalformedRequest, UnsupportedParameter
+from serving.errors import (
+    BifocalError,
+    ContextOverflow,
+    LimitExceeded,
+    MalformedRequest,
+    UnsupportedParameter,
+)
 from serving.values import Mode, ModelName
 from serving.wire import chat, shapes
 from serving.wire import request as wire
@@ -299,6 +305,33 @@ def test_more_output_than_the_mode_allows_is_refused_with_the_number(param: str)
 
 def test_the_newer_name_of_the_cap_wins() -> None:
     assert not wire.order(parse(max_tokens=9999, max_completion_tokens=5), orders())
+
+
+@pytest.mark.parametrize("param", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize(
+    ("tokens", "fits"),
+    [
+        pytest.param(4095, True, id="all but a prompt of one token"),
+        pytest.param(4096, False, id="all"),
+        pytest.param(999_999, False, id="beyond every limit"),
+    ],
+)
+def test_an_answer_that_no_prompt_fits_beside_is_refused_with_the_models_context(
+    param: str, mode: Mode, tokens: int, fits: bool
+) -> None:
+    request, asked = parse(**{param: tokens}), orders(mode, context=4096, most=16_384)
+    if fits:
+        assert wire.order(request, asked) is False
+        return
+    with pytest.raises(ContextOverflow) as caught:
+        wire.order(request, asked)
+    assert caught.value.message == (
+        f"{param} is {tokens}; pocket-dense has a context of 4096 tokens for prompt and answer "
+        "together: at most 4095 could be asked for"
+    )
+    assert caught.value.body()["error"]["code"] == "context_length_exceeded"
+    assert caught.value.param == param
 
 
 def test_the_modes_cap_is_set_where_the_client_set_none() -> None:
