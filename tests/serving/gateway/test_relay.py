@@ -184,7 +184,7 @@ async def test_what_the_engine_refuses_is_told_and_not_tried_again(ask: Ask) -> 
 
 
 async def test_an_answer_that_cannot_fit_in_the_context_reaches_no_engine(ask: Ask) -> None:
-    peer = Peer()
+    peer = Peer([peers.said()])
     async with serving(peer) as replica, gateway(replica) as url:
         got = await ask(url, max_tokens=4096)
     assert (got.status, got.error["code"]) == (400, "context_length_exceeded")
