@@ -20,6 +20,7 @@ from ray.serve import Application
 from starlette.types import ASGIApp
 
 from serving.pools import children, fetching, forkserver
+from serving.pools.failure import readable
 from serving.pools.serve_config import DEPLOYMENT
 from serving.pools.start import Step, mark
 from serving.pools.weights import Fetcher, NoWeights, Wanted
@@ -73,6 +74,10 @@ class Replica:
     async def __serve_build_asgi_app__(self) -> ASGIApp:
         """vLLM's application as it is, so that the door stands before everything; Ray would put
         a middleware for adapters, which are not served here, before the door."""
+        with readable():
+            return await self._started()
+
+    async def _started(self) -> ASGIApp:
         if ended := children.end_orphans():
             logger.warning("a replica that is gone had left processes, now ended: %s", ended)
         children.own()
@@ -98,7 +103,8 @@ class Replica:
 
     async def check_health(self) -> None:
         """Serve replaces a replica for which this raises."""
-        await self._server.check_health()
+        with readable():
+            await self._server.check_health()
 
 
 def _server_module() -> ModuleType:

@@ -9,13 +9,10 @@ from ray.serve.llm.deployment import DPServer, LLMServer
 
 from serving.pools.app import PoolArgs
 from serving.pools.children import kill_children
+from serving.pools.failure import EngineStuck
 from serving.pools.neighbours import Node, gone, neighbours
 from serving.pools.pulse import PULSE, Verdict
 from serving.pools.warmup import warm_up
-
-
-class EngineStuck(Exception):
-    """It has work and takes no step; it would not say so itself."""
 
 
 class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
