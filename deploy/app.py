@@ -3,12 +3,23 @@
 Reads no file and no environment; what it needs is given to it.
 """
 
+import platform
+import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from deploy.addresses import is_loopback
 from deploy.config import Cluster
-from serving.gateway import FixedSource, Gateway, RaySource, Served, Service
+from serving.gateway import (
+    FixedSource,
+    Gateway,
+    Peering,
+    RaySource,
+    Served,
+    Service,
+    StandingOrders,
+)
+from serving.gateway.standing import Keeper
 from serving.gateway.targets import TargetSource
 from serving.keys import KeyStore
 from serving.observer import Observer
@@ -29,8 +40,11 @@ def build(
     target_tokens: Mapping[ModelName, str],
     keys: KeyStore,
     observer: Observer,
+    orders: Keeper | None = None,
+    peers: Sequence[tuple[str, int]] = (),
 ) -> Gateway:
-    """The ASGI application."""
+    """The ASGI application. `peers` are where other gateways of the same service are; they know
+    each other by the pools' token, so without one they stay strangers."""
     served = {
         name: Served(facts, cluster.models[name].precision)
         for name, facts in cluster.served.items()
@@ -43,7 +57,10 @@ def build(
         limits=cluster.gateway.limits,
         keep_alive=cluster.gateway.keep_alive,
         longest_answer=cluster.longest_answer,
+        standing=StandingOrders(orders),
     )
+    me = f"{platform.node()}-{secrets.token_hex(4)}"
+    peering = Peering.of(me, peers, pool_token) if peers and pool_token else None
     fixed = {name: spec.targets for name, spec in cluster.models.items() if spec.targets}
     on_ray = cluster.models.keys() - fixed.keys()
     sources: list[TargetSource] = []
@@ -51,7 +68,7 @@ def build(
         sources.append(RaySource(names, url, ray_token, pool_token, _may_sleep(cluster)))
     if fixed:
         sources.append(FixedSource(fixed, target_tokens))
-    return Gateway(service, sources, every=cluster.gateway.targets_every)
+    return Gateway(service, sources, every=cluster.gateway.targets_every, peering=peering)
 
 
 def _may_sleep(cluster: Cluster) -> frozenset[ModelName]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from deploy.cli.client import Decision, Ended, Event, Piece, ask
-from deploy.cli.inputs import Json, Key, Url, service_of, text_of
+from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url, text_of
+from deploy.cli.reach import reached
 
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 
@@ -27,15 +28,19 @@ def chat(
     ] = None,
     url: Url = None,
     key: Key = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    release: Release = None,
     as_json: Json = False,
 ) -> None:
     """Ask one question and see the answer as it is written."""
-    address, secret = service_of(url, key)
-    events = ask(address, secret, body_of(text_of(text), model, think))
-    if as_json:
-        typer.echo(json.dumps(collected(events), ensure_ascii=False))
-    else:
-        Screen(sys.stdout, sys.stderr).show(events)
+    body = body_of(text_of(text), model, think)
+    with reached(url, key, context, namespace, release) as service:
+        events = ask(service.url, service.key, body)
+        if as_json:
+            typer.echo(json.dumps(collected(events), ensure_ascii=False))
+        else:
+            Screen(sys.stdout, sys.stderr).show(events)
 
 
 def body_of(text: str, model: str = "auto", think: bool | None = None) -> dict[str, Any]:

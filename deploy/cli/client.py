@@ -7,7 +7,7 @@ more than Python. How it is shown is `chat`'s to decide.
 import http.client
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -81,6 +81,30 @@ def check(url: str, key: str | None) -> None:
             with connection.getresponse() as response:
                 if response.status != http.client.OK:
                     raise _refusal(response, url)
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(url, error) from None
+
+
+def exchange(
+    url: str,
+    key: str | None,
+    method: str,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    fine: Container[int] = (http.client.OK,),
+) -> bytes:
+    """One short question to the endpoint itself; `fine` are the answers that are no failures.
+    Raises Failure as `ask` does."""
+    connection, prefix = _connection(url)
+    headers = {"content-type": "application/json", **_headers(key)}
+    text = None if body is None else json.dumps(body).encode()
+    with closing(connection):
+        try:
+            connection.request(method, f"{prefix}{path}", text, headers)
+            with connection.getresponse() as response:
+                if response.status not in fine:
+                    raise _refusal(response, url)
+                return response.read()
         except (OSError, http.client.HTTPException) as error:
             raise _unreachable(url, error) from None
 

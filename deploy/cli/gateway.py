@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from deploy.cli.inputs import Config, cluster_of
 from deploy.config import Cluster, ConfigError, Environment, address_of, environment
 from deploy.failure import Exit, Failure
 from deploy.keys import store_of, target_tokens
+from deploy.orders import OrdersFile
 from deploy.server import Inherited, run
 from deploy.succession import READY
 from ops.metrics import PrometheusObserver
@@ -38,6 +40,19 @@ def gateway(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Instead of the file's gateway.port.")
     ] = None,
+    orders: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where what operators order is kept, and read anew as it changes."
+        ),
+    ] = None,
+    peers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT,...",
+            help="Other gateways of the same service, which tell each other what operators order.",
+        ),
+    ] = None,
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -58,8 +73,10 @@ def gateway(
         target_tokens=_target_tokens(cluster),
         keys=_keys(spec.keys, address),
         observer=PrometheusObserver(),
+        orders=None if orders is None else OrdersFile(orders),
+        peers=_addresses(peers),
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    _write_logs()
     listen_at = spec.port if port is None else port
     run(
         app,
@@ -68,6 +85,26 @@ def gateway(
         longest_answer=cluster.longest_answer,
         inherited=_inherited(listen_fd, ready_fd),
     )
+
+
+def _write_logs() -> None:
+    """Lines of audit are JSON and nothing else, for whoever collects them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    audit, plain = logging.getLogger("bifocal.audit"), logging.StreamHandler()
+    plain.setFormatter(logging.Formatter("%(message)s"))
+    audit.addHandler(plain)
+    audit.propagate = False
+
+
+def _addresses(peers: str | None) -> list[tuple[str, int]]:
+    found = []
+    for text in filter(None, (peers or "").split(",")):
+        host, _, port = text.strip().rpartition(":")
+        if not host or not port.isdigit():
+            what = f"--peers: found {text!r}; allowed: HOST:PORT, and more after a comma"
+            raise Failure(Exit.BAD_INPUT, what)
+        found.append((host.strip("[]"), int(port)))
+    return found
 
 
 def _inherited(listen_fd: int | None, ready_fd: int | None) -> Inherited | None:

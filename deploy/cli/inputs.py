@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from deploy.config import Cluster, ConfigError, address_of, environment, load
 from deploy.failure import Exit, Failure
 from deploy.local.state import StateFolder, running_here
+from serving.config import Seconds
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 
@@ -32,6 +34,20 @@ Key = Annotated[
     typer.Option(
         "--key", help="The API key; the variable keeps it out of process lists.  [env: BIFOCAL_KEY]"
     ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        help="Instead of --url: a context of your kubeconfig. `kubectl` forwards a port to the "
+        "gateway there, and the admin key comes from the Secret that the chart made.",
+    ),
+]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", help="Of the release.  [default: the context's]")
+]
+Release = Annotated[
+    str | None, typer.Option("--release", help="Of several in the namespace, this one.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 
@@ -62,9 +78,28 @@ def service_of(url: str | None, key: str | None) -> tuple[str, str | None]:
     return named or _url_here() or DEFAULT_URL, key or found.key
 
 
+def url_given() -> bool:
+    """Whether the environment names a service."""
+    try:
+        return environment(os.environ).url is not None
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
+
+
 def _url_here() -> str | None:
     running = running_here(os.environ)
     return running.url if running else None
+
+
+def seconds_of(option: str, text: str | None) -> float | None:
+    """A duration with its unit."""
+    if text is None:
+        return None
+    try:
+        return TypeAdapter(Seconds).validate_python(text)
+    except ValidationError:
+        what = f"{option}: found {text!r}; allowed: a number with a unit, such as 30m or 90d"
+        raise Failure(Exit.BAD_INPUT, what) from None
 
 
 def text_of(argument: str) -> str:

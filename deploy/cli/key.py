@@ -1,25 +1,36 @@
-"""`bifocal key`: make API keys."""
+"""`bifocal key`: make API keys, and take them back."""
 
 import json
 import os
+import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
-from deploy.cli.inputs import Json
+from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url, seconds_of
+from deploy.cli.orders import confirmed, ordered
+from deploy.cli.reach import Installed, reached
+from deploy.cli.revoke import from_file, from_secret, id_of
 from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
 from deploy.keys import keys_in, line_of
 from deploy.reading import UnreadableFile, text_of
-from serving.config import Seconds
-from serving.keys import NewKey, new_key
+from serving.keys import ID_CHARS, OPERATE, NewKey, new_key
 
 app = typer.Typer(
-    help="Make API keys.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="Make API keys, and take them back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
+
+
+class Scope(StrEnum):
+    OPERATE = OPERATE
+
 
 _EXAMPLES = """\b
 Examples:
@@ -29,9 +40,18 @@ Examples:
 """
 
 
+_REVOKE_EXAMPLES = """\b
+Examples:
+  bifocal key revoke 3fa9c1d20b44 --context prod --namespace bifocal
+  bifocal key revoke 3fa9c1d20b44 --file keys.yaml
+  echo $LOST_KEY | bifocal key revoke -
+"""
+REMINDER = "gateways forget the word after 90 days: take its line out of the file of keys"
+
+
 @app.callback()
 def _group() -> None:
-    """Make API keys."""  # so that `new` stays a word of its own while it is the only one
+    """Make API keys, and take them back."""
 
 
 @app.command("new", epilog=_EXAMPLES)
@@ -44,14 +64,18 @@ def new(
         Path | None,
         typer.Option(help="Add the line to this file (`gateway.keys`) and print the key alone."),
     ] = None,
+    scope: Annotated[
+        Scope | None, typer.Option(help="What it may do beside asking: `operate` the service.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print a new key, this once, and the line with its hash for the file of keys.
 
-    A running gateway takes the line up within seconds; to revoke the key, delete its line.
+    A running gateway takes the line up within seconds. `bifocal key revoke` takes it back.
     """
+    seconds = seconds_of("--expires", expires)
     try:
-        key = new_key(team, _seconds(expires), time.time())
+        key = new_key(team, seconds, time.time(), scopes=() if scope is None else (scope,))
     except ValueError as error:
         raise Failure(Exit.BAD_INPUT, f"--team: found {team!r}; {error}") from None
     if file is not None:
@@ -59,21 +83,59 @@ def new(
     typer.echo(_shown(key, with_line=file is None, as_json=as_json))
 
 
+@app.command("revoke", epilog=_REVOKE_EXAMPLES)
+def revoke(
+    id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The first 8 or more characters of its sha256; `-` reads the key itself.",
+        ),
+    ],
+    file: Annotated[
+        Path | None, typer.Option(help="Take its line out of this file (`gateway.keys`).")
+    ] = None,
+    url: Url = None,
+    key: Key = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    release: Release = None,
+) -> None:
+    """Take a key back: from now on it is refused, while answers under way are finished.
+
+    With --file alone its line goes, and gateways that read this file refuse the key within two
+    seconds. Else the gateways are told, which needs an operator's key, and all of them refuse it at
+    once; with --context the line goes from the chart's Secret, too.
+    """
+    short = id_of(sys.stdin.read() if id == "-" else id)
+    if file is not None:
+        record = from_file(file, short)
+        typer.echo(f"{record.team} {record.id}: its line is gone from {file}")
+        short = record.sha256
+    if file is None or url or key or context:
+        with reached(url, key, context, namespace, release) as service:
+            report = ordered(service, "key", {"revoke": short})
+            typer.echo(f"{short[:ID_CHARS]} is refused: {confirmed(report)}")
+            if service.installed is not None:
+                _say_line(service.installed, short)
+            elif file is None:
+                typer.echo(REMINDER)
+
+
+def _say_line(installed: Installed, id: str) -> None:
+    why_not = from_secret(installed, id)
+    if why_not is None:
+        typer.echo(f"its line is gone from the Secret {installed.keys}")
+    else:
+        typer.echo(f"{why_not}\n{REMINDER}", err=True)
+
+
 def _shown(key: NewKey, *, with_line: bool, as_json: bool) -> str:
     line = line_of(key.record)
     if as_json:
-        return json.dumps({"key": key.secret, "team": key.record.team, "line": line})
+        made = {"key": key.secret, "team": key.record.team, "id": key.record.id, "line": line}
+        return json.dumps(made)
     return f"{key.secret}\n{line}" if with_line else key.secret
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None:
-        return None
-    try:
-        return TypeAdapter(Seconds).validate_python(text)
-    except ValidationError:
-        what = f"--expires: found {text!r}; allowed: a number with a unit, such as 12h or 90d"
-        raise Failure(Exit.BAD_INPUT, what) from None
 
 
 def _add(line: str, file: Path) -> None:

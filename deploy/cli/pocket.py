@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.client import check
-from deploy.cli.inputs import Json, Key, Url, service_of
+from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url
+from deploy.cli.reach import reached
 from deploy.failure import Exit, Failure
 
 app = typer.Typer(
@@ -47,6 +48,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Another seed is another exam.")] = 0,
     url: Url = None,
     key: Key = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    release: Release = None,
     as_json: Json = False,
 ) -> None:
     """Let a running service's pocket models sit the exam, streaming and not, by language.
@@ -55,9 +59,9 @@ def evaluate(
     """
     from deploy.pocket import evaluate as exam  # noqa: PLC0415 - aiohttp, and the phrasebooks
 
-    address, secret = service_of(url, key)
-    check(address, secret)
-    report = asyncio.run(exam.evaluate(address, secret, problems, seed, told=_count))
+    with reached(url, key, context, namespace, release) as service:
+        check(service.url, service.key)
+        report = asyncio.run(exam.evaluate(service.url, service.key, problems, seed, told=_count))
     if as_json:
         typer.echo(report.to_json())
     else:

@@ -88,8 +88,21 @@ VERBS: Final[Mapping[str, Verb]] = {
     ),
     "key": Verb(
         "deploy.cli.key:app",
-        "Make API keys.",
-        ("bifocal key new --team search --expires 90d",),
+        "Make API keys, and take them back.",
+        ("bifocal key new --team search --expires 90d", "bifocal key revoke 3fa9c1d20b44"),
+    ),
+    "pool": Verb(
+        "deploy.cli.pool:app",
+        "Let a pool take nothing new, and take it up again.",
+        (
+            "bifocal pool drain qwen3-8b --wait",
+            "bifocal pool resume qwen3-8b --context prod --namespace bifocal",
+        ),
+    ),
+    "mode": Verb(
+        "deploy.cli.mode:app",
+        "Send all that auto decides to the fast or the deep model.",
+        ("bifocal mode force fast --for 30m", "bifocal mode force off"),
     ),
     "pocket": Verb(
         "deploy.cli.pocket:app",

@@ -24,8 +24,9 @@ READY_WITHIN_S: Final = 60.0
 """Its imports take a second or two, and ten on a machine where engines start."""
 
 
-def command(cluster_file: Path) -> list[str]:
-    return [sys.executable, "-m", "deploy.cli", "gateway", "--config", str(cluster_file)]
+def command(cluster_file: Path, orders: Path | None = None) -> list[str]:
+    kept = [] if orders is None else ["--orders", str(orders)]
+    return [sys.executable, "-m", "deploy.cli", "gateway", "--config", str(cluster_file), *kept]
 
 
 class Gateway:

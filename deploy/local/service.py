@@ -56,7 +56,8 @@ class LocalService:
             "BIFOCAL_RAY_TOKEN": ray_token,
             "BIFOCAL_POOL_TOKEN": pool_token,
         }
-        self.gateway = Gateway(command(state.cluster_file), gateway_env, state.gateway_log)
+        started = command(state.cluster_file, state.orders_file)
+        self.gateway = Gateway(started, gateway_env, state.gateway_log)
 
     @property
     def url(self) -> str:
@@ -119,7 +120,7 @@ class LocalService:
         """Another gateway, of the cluster file that is being applied, takes over; why not, if so.
         From then on that file is the one that is served."""
         self._handovers += 1
-        following = command(self._state.applying_file)
+        following = command(self._state.applying_file, self._state.orders_file)
         self._handover_failed = self.gateway.hand_over(following, now)
         if self._handover_failed is None:
             self._state.write(self._state.cluster_file, self._state.applying_file.read_text())

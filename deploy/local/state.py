@@ -100,6 +100,11 @@ class StateFolder:
         return self.path / "applying.yaml"
 
     @property
+    def orders_file(self) -> Path:
+        """What operators have ordered; it stays when the service ends."""
+        return self.path / "orders.json"
+
+    @property
     def pool_token_file(self) -> Path:
         return self.path / "pool-token"
 

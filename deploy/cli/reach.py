@@ -1,0 +1,112 @@
+"""The service that a verb talks to: at an address, or in a cluster that a context names.
+
+The one place where --url, --key and --context become something that can be asked.
+"""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.cli.inputs import service_of
+from deploy.failure import Exit, Failure
+from deploy.kubectl import Kubectl, Refused
+
+GATEWAY: Final = "app.kubernetes.io/part-of=bifocal,app.kubernetes.io/component=gateway"
+INSTANCE: Final = "app.kubernetes.io/instance"
+SERVICE_PORT: Final = 80
+ADMIN: Final = "admin"
+"""The entry of the Secret of keys in which the chart keeps an operator's key in plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A release of the chart, as its gateway's Deployment has it."""
+
+    kubectl: Kubectl
+    release: str
+    service: str
+    keys: str | None
+    """The Secret that its file of keys comes from."""
+    orders: str | None
+    """The ConfigMap in which orders outlive all gateways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    url: str
+    key: str | None
+    installed: Installed | None = None
+
+
+@contextmanager
+def reached(
+    url: str | None = None,
+    key: str | None = None,
+    context: str | None = None,
+    namespace: str | None = None,
+    release: str | None = None,
+) -> Iterator[Reached]:
+    """Raises Failure."""
+    if context is None:
+        if namespace or release:
+            what = "--namespace and --release go with --context"
+            raise Failure(Exit.BAD_INPUT, what, "name a context of your kubeconfig")
+        yield Reached(*service_of(url, key))
+        return
+    if url is not None:
+        raise Failure(Exit.BAD_INPUT, "--url and --context both name a service", "give one of them")
+    found = installed(Kubectl(context, namespace), release)
+    _, given = service_of(None, key)
+    secret = given or admin_key(found)
+    with found.kubectl.forward(f"service/{found.service}", SERVICE_PORT) as port:
+        yield Reached(f"http://127.0.0.1:{port}", secret, found)
+
+
+def installed(kubectl: Kubectl, release: str | None) -> Installed:
+    """Raises Failure where there is none, or more than one and none is named."""
+    selector = GATEWAY if release is None else f"{GATEWAY},{INSTANCE}={release}"
+    found = kubectl.json("get", "deployments,services", "--selector", selector)["items"]
+    deployments = [each for each in found if each["kind"] == "Deployment"]
+    releases = [each["metadata"]["labels"][INSTANCE] for each in deployments]
+    where = f"in {kubectl.namespace}" if kubectl.namespace else "in the context's namespace"
+    if not deployments:
+        named = f" named {release}" if release else ""
+        what = f"there is no release of the chart{named} {where}"
+        raise Failure(Exit.NOT_RUNNING, what, "name another with --namespace; `helm list -A`")
+    if len(deployments) > 1:
+        what = f"there are several releases {where}: {', '.join(sorted(releases))}"
+        raise Failure(Exit.BAD_INPUT, what, "name one with --release")
+    service = next(
+        each["metadata"]["name"]
+        for each in found
+        if each["kind"] == "Service" and each["spec"].get("clusterIP") != "None"
+    )
+    volumes = deployments[0]["spec"]["template"]["spec"].get("volumes", [])
+    keys = _source(volumes, "keys", "secret", "secretName")
+    orders = _source(volumes, "orders", "configMap", "name")
+    return Installed(kubectl, releases[0], service, keys, orders)
+
+
+def admin_key(found: Installed) -> str:
+    """Raises Failure."""
+    remedy = "give an operator's key with BIFOCAL_KEY or --key"
+    if found.keys is None:
+        raise Failure(Exit.BAD_INPUT, f"the gateway of {found.release} has no keys", remedy)
+    try:
+        data = found.kubectl.json("get", "secret", found.keys).get("data") or {}
+    except Refused as error:
+        raise Failure(Exit.BAD_INPUT, error.what, remedy) from None
+    if ADMIN not in data:
+        what = f"the Secret {found.keys} has no key in plain text under `{ADMIN}`"
+        raise Failure(Exit.BAD_INPUT, what, remedy)
+    return base64.b64decode(data[ADMIN]).decode().strip()
+
+
+def _source(volumes: list[dict[str, Any]], name: str, kind: str, key: str) -> str | None:
+    for volume in volumes:
+        if volume["name"] == name and kind in volume:
+            found: str = volume[kind][key]
+            return found
+    return None
