@@ -93,6 +93,13 @@ class Cluster(ServingSpec):
     def _problems_of_source(
         self, name: ModelName, model: ModelSpec, facts: ModelFacts
     ) -> Iterator[str]:
+        if name != facts.name and model.source is None and not model.targets:
+            yield (
+                f"models.{name}: like says that it is a kind of {facts.name}, and there is no "
+                f"source, so {facts.name} itself would answer by another name. Write the source of "
+                f"its weights (to serve those of {facts.name}: {_weights_of(facts)}), or call it "
+                f"{facts.name}"
+            )
         try:
             parse(model.source or facts.hf_id, model.revision, Scheme(self.weights.hub))
         except Failure as error:
@@ -201,6 +208,10 @@ def _problems_of_layout(name: ModelName, model: ModelSpec, facts: ModelFacts) ->
             f"models.{name}.layout.data: found {model.layout.data}, but {facts.name} has no experts"
             " that its engines could share; allowed: 1, with replicas for more throughput"
         )
+
+
+def _weights_of(facts: ModelFacts) -> str:
+    return f"source: {facts.hf_id}" if facts.hf_id.startswith("Qwen/") else "the folder of them"
 
 
 def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:

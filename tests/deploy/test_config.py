@@ -186,6 +186,13 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="like nothing",
         ),
         pytest.param(
+            GOOD.replace("pocket-dense: {on: cpu", "mine: {on: cpu, like: qwen3-8b"),
+            "b.yaml:2: models.mine: like says that it is a kind of qwen3-8b, and there is no source,"
+            " so qwen3-8b itself would answer by another name. Write the source of its weights (to"
+            " serve those of qwen3-8b: source: Qwen/Qwen3-8B), or call it qwen3-8b",
+            id="another name for the same weights",
+        ),
+        pytest.param(
             GOOD.replace("pocket-dense", "auto"),
             "models.auto: not a name for a model",
             id="virtual",
@@ -348,6 +355,8 @@ def test_a_token_without_targets_is_refused(tmp_path):
         ("law: {on: cpu, like: qwen3-8b, source: firm/law-8b}", "firm/law-8b", 40_960),
         ("law: {on: cpu, like: qwen3-8b, source: /models/law}", "law", 40_960),
         ("law: {on: cpu, like: qwen3-8b, source: 's3://firm/law'}", "law", 40_960),
+        ("law: {on: cpu, like: qwen3-8b, targets: ['http://a:1']}", "Qwen/Qwen3-8B", 40_960),
+        ("b: {on: cpu, like: qwen3-8b, source: Qwen/Qwen3-8B}", "Qwen/Qwen3-8B", 40_960),
     ],
 )
 def test_a_pool_answers_to_the_id_of_what_it_serves(tmp_path, model, hf_id, context):

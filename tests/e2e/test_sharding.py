@@ -11,6 +11,7 @@ import openai
 import pytest
 import yaml
 
+from deploy import pocket
 from tests.e2e.conftest import Service, running
 from tests.e2e.identity import LAYOUTS, MAX_TOKENS, Identity, measured
 
@@ -49,7 +50,12 @@ def sharded() -> Iterator[Service]:
     def in_float32(folder: Path) -> Path:
         cluster = yaml.safe_load(EXAMPLE.read_text().replace("on: cpu", "'on': cpu"))
         example = cluster["models"]["pocket-moe"]
-        by_data = {"on": "cpu", "like": "pocket-moe", "layout": {"data": 2, "expert": True}}
+        by_data = {
+            "on": "cpu",
+            "like": "pocket-moe",
+            "source": str(pocket.folder("pocket-moe")),
+            "layout": {"data": 2, "expert": True},
+        }
         models = {"pocket-moe": example, "moe-by-data": by_data}
         cluster["models"] = {name: {**model, "precision": "fp32"} for name, model in models.items()}
         cluster["gateway"] = {"port": 0}
