@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ops.bench.measure import PROMPT_TOKENS
 from ops.bench.report import as_table
 
 BUSY_LOAD = 1.0
@@ -21,6 +22,11 @@ run, and `python -m ops.bench.document < bench.json > docs/bench.md` writes this
 in interleaved rounds by one load generator, which checks that each answer is whole. A figure is the
 median over the rounds of a ratio (or difference) taken within each round; its interval is of order
 statistics and holds the true median with the probability beside it.
+
+A load is so many clients, each with its next request as soon as its last is answered. A request is
+one of sixteen prompts of one sentence ({shortest} to {longest} tokens, the template included),
+greedy, without thinking, and its answer is cut at exactly the tokens that the load names. All below
+is of such short requests to a very small model: it is the gateway that is measured, not an engine.
 
 - **bare vLLM**: vLLM's OpenAI server with the same weights and arguments, alone.
 - **replica**: straight to the port of a replica of `bifocal up`, through its door.
@@ -38,12 +44,15 @@ def document(report: Mapping[str, Any]) -> str:
     parts = (
         f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
         f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}: {settings['model']}, "
-        f"{settings['rounds']} rounds of {settings['seconds']:g} s for each contender and load.",
+        f"{settings['rounds']} rounds of {settings['seconds']:g} s for each contender and load; "
+        "figures with `mock` in their names are of the mock in a model's place.",
         *warning(machine),
         as_table(report),
         "![the run as a picture](bench.png)",
     )
-    return HEAD + "\n" + "\n\n".join(parts) + "\n"
+    shortest, longest = PROMPT_TOKENS
+    head = HEAD.format(shortest=shortest, longest=longest)
+    return head + "\n" + "\n\n".join(parts) + "\n"
 
 
 def warning(machine: Mapping[str, Any]) -> tuple[str, ...]:

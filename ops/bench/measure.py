@@ -21,6 +21,8 @@ TOPICS: Final = (
     "the tall tree", "a paper boat", "the first snow",
 )  # fmt: skip
 """Sixteen prompts of like length: as many as a replica's prefix cache is glad of, no more."""
+PROMPT_TOKENS: Final = (25, 31)
+"""Of the shortest and the longest, as the pocket models count them, their template included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from ops.bench.values import (
 )
 
 LOADS = {load.name: load for load in (*ENGINE_LOADS, *MOCK_LOADS)}
+COMPARED = {each.key: each for each in COMPARISONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +125,33 @@ def _goals_table(report: Mapping[str, Any]) -> str:
         sign, unit = ("<=", " ms") if one["at_most"] else (">=", "")
         span = f"{one['low']:.2f} to {one['high']:.2f} ({one['confidence']:.0%})"
         verdict = "reached" if one["reached"] else "**missed**"
-        rows.append((key, f"{one['median']:.2f}{unit}", span, f"{sign} {one['goal']:g}", verdict))
-    return _markdown(("figure", "median", "interval", "goal", ""), rows)
+        load = load_words(COMPARED[key].load)
+        rounds = str(len(one["rounds"]))
+        figures = (f"{one['median']:.2f}{unit}", span, f"{sign} {one['goal']:g}", verdict)
+        rows.append((key, _of(COMPARED[key]), load, rounds, *figures))
+    head = ("figure", "of", "under a load of", "rounds", "median", "interval", "goal", "")
+    return _markdown(head, rows)
+
+
+def _of(comparison: Comparison) -> str:
+    sign = "-" if comparison.difference else "/"
+    return f"{_WORDS[comparison.measure]}: {comparison.ours} {sign} {comparison.theirs}"
+
+
+_WORDS = {
+    "tokens_per_s": "tokens/s",
+    "requests_per_s": "requests/s",
+    "ttft_p50_ms": "TTFT p50",
+}
+
+
+def load_words(load: Load) -> str:
+    kind = "streams" if load.stream else "replies"
+    return f"{kind} of {load.tokens} tokens, concurrency {load.concurrency}"
 
 
 def _load_table(load: Load, report: Mapping[str, Any]) -> str:
-    kind = "streams" if load.stream else "replies"
-    title = f"{kind} of {load.tokens} tokens, concurrency {load.concurrency}"
+    title = load_words(load)
     head = (title, "tokens/s", "requests/s", "TTFT p50, p99 ms", "CPU s per 1,000 tokens", "lost")
     rows = [
         (

@@ -1,11 +1,17 @@
 """The page that a run becomes."""
 
+import json
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
 
+from deploy import pocket
+from deploy.pocket.template import render
 from ops.bench.document import document
+from ops.bench.measure import PROMPT_TOKENS, bodies
 from ops.bench.report import as_json
+from ops.bench.values import BUSY
 from tests.ops.bench.test_report import run
 
 
@@ -27,9 +33,18 @@ def test_it_says_where_and_how_and_shows_the_figures() -> None:
     text = page(0.1)
     assert "2 cores (EPYC), 23.5 GiB" in text
     assert "pocket-dense, 5 rounds of 5 s" in text
-    assert "| gateway_over_replica | 0.95 |" in text
+    assert "| gateway_over_replica | tokens/s: gateway / replica | streams of 64 tokens" in text
+    assert "25 to 31 tokens, the template included" in " ".join(text.split())
 
 
 @pytest.mark.parametrize(("load", "warned"), [(0.1, False), (1.0, False), (7.0, True)])
 def test_a_busy_machine_is_told(load: float, warned: bool) -> None:
     assert ("figures below are noise" in page(load).replace("\n", " ")) is warned
+
+
+def test_the_prompts_have_as_many_tokens_as_the_page_says() -> None:
+    tokenizer = Tokenizer.from_file(str(pocket.folder("pocket-dense") / "tokenizer.json"))
+    asked = [json.loads(body)["messages"] for body in bodies("pocket-dense", BUSY)]
+    texts = [render(messages, thinking=False) for messages in asked]
+    counts = [len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts]
+    assert (min(counts), max(counts)) == PROMPT_TOKENS

@@ -116,8 +116,8 @@ def test_the_report_is_json() -> None:
 
 def test_the_table_shows_goals_reached_and_missed() -> None:
     table = as_table(as_json(run()))
-    assert "| gateway_over_replica | 0.95 | 0.95 to 0.95 (94%) | >= 0.9 | reached |" in table
-    assert "| gateway_over_bare | 0.76 | 0.76 to 0.76 (94%) | >= 0.8 | **missed** |" in table
+    assert "| 5 | 0.95 | 0.95 to 0.95 (94%) | >= 0.9 | reached |" in table
+    assert "| 5 | 0.76 | 0.76 to 0.76 (94%) | >= 0.8 | **missed** |" in table
     assert "lost" not in table.splitlines()[0]
 
 
@@ -135,3 +135,23 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "bench.png"
     draw(as_json(run()), path)
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("figure", "of", "load"),
+    [
+        (
+            "gateway_over_replica",
+            "tokens/s: gateway / replica",
+            "streams of 64 tokens, concurrency 32",
+        ),
+        ("ttft_added_ms", "TTFT p50: gateway - replica", "streams of 64 tokens, concurrency 8"),
+        (
+            "mock_plain_over_passthrough",
+            "requests/s: gateway, mock / pass-through, mock",
+            "replies of 16 tokens, concurrency 32",
+        ),
+    ],
+)
+def test_each_figure_says_of_what_and_under_which_load_it_is(figure, of, load) -> None:
+    assert f"| {figure} | {of} | {load} | 5 | " in as_table(as_json(run()))
