@@ -73,6 +73,7 @@ FACADES = {
         "Demand",
         "Estimate",
         "Layout",
+        "Load",
         "Memory",
         "Nodes",
         "Plan",

@@ -15,8 +15,8 @@ from deploy.cli.inputs import Json
 from deploy.failure import Exit, Failure
 from deploy.weights import MANIFEST, Listed, Pulled, Settings, Told, listed, parse, seal, verify
 from deploy.weights import pull as pull_weights
-from deploy.weights.disk import gib
 from deploy.weights.pace import Pace
+from serving.sizes import in_words
 
 app = typer.Typer(
     help="Bring a model's weights to this machine, check them, list them.",
@@ -89,7 +89,9 @@ def verify_folder(folder: Folder, as_json: Json = False) -> None:
         report = _report(Pulled(folder.absolute(), found.manifest))
         typer.echo(json.dumps({**report, "problems": found.problems}, indent=2))
     else:
-        good = f"{len(found.manifest.files)} files, {gib(found.manifest.size)}, all as they were"
+        good = (
+            f"{len(found.manifest.files)} files, {in_words(found.manifest.size)}, all as they were"
+        )
         lines = found.problems or (f"{found.manifest.title}: {good}",)
         typer.echo("\n".join(lines))
     if found.problems:
@@ -116,7 +118,7 @@ def list_weights(as_json: Json = False) -> None:
         typer.echo(f"none in {root}")
     else:
         for each in found:
-            size = gib(each.manifest.size) if each.manifest else "not finished"
+            size = in_words(each.manifest.size) if each.manifest else "not finished"
             typer.echo(f"{'broken' if each.problem else size:>12}  {each.folder}")
     problems = [each.problem for each in found if each.problem]
     if problems:

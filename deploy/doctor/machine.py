@@ -11,8 +11,8 @@ from typing import Final
 from deploy.doctor.finding import Finding, Verdict
 from deploy.local.gpus import REMEDY
 from deploy.local.head import OBJECT_STORE_BYTES
+from serving.sizes import GIB, in_words
 
-GIB: Final = 1024**3
 PYTHON: Final = "3.11"
 """What this distribution is for (`requires-python`)."""
 RAY_KILLS_AT: Final = 0.95
@@ -138,16 +138,17 @@ def _python(machine: Machine) -> Finding:
 
 
 def _memory(machine: Machine, needed_gib: float | None) -> Finding:
-    free, total = machine.memory_free / GIB, machine.memory_total / GIB
-    seen = f"{free:.1f} of {total:.1f} GiB are free"
+    free, total = machine.memory_free, machine.memory_total
+    seen = f"{in_words(free)} of {in_words(total)} are free"
     if free < (1 - RAY_KILLS_AT) * total:
         full = f"end something: Ray ends workers where more than {RAY_KILLS_AT:.0%} is in use"
         return _finding("memory", machine, False, seen, full)
     if needed_gib is None:
         return _finding("memory", machine, True, seen)
-    enough = needed_gib <= free
+    needed = needed_gib * GIB
+    enough = needed <= free
     remedy = None if enough else "serve fewer models or replicas"
-    return _finding("memory", machine, enough, f"{seen}, {needed_gib:.1f} are needed", remedy)
+    return _finding("memory", machine, enough, f"{seen}, {in_words(needed)} are needed", remedy)
 
 
 def _gpus(machine: Machine, models: tuple[str, ...]) -> Finding:
@@ -160,8 +161,10 @@ def _gpus(machine: Machine, models: tuple[str, ...]) -> Finding:
 def _shared_memory(machine: Machine, ranks: int) -> Finding:
     space = machine.shared_memory
     needed = OBJECT_STORE_BYTES + ranks * SHARED_PER_RANK
-    seen = f"{space.path}: {_size(space.free)} of {_size(space.total)} are free"
-    remedy = f"{_size(needed)} are needed; a container has 64 MiB unless it is told (`--shm-size`)"
+    seen = f"{space.path}: {in_words(space.free)} of {in_words(space.total)} are free"
+    remedy = (
+        f"{in_words(needed)} are needed; a container has 64 MiB unless it is told (`--shm-size`)"
+    )
     if space.free < OBJECT_STORE_BYTES:
         return _finding("shared memory", machine, False, seen, remedy)
     if space.free < needed:
@@ -170,7 +173,7 @@ def _shared_memory(machine: Machine, ranks: int) -> Finding:
 
 
 def _disk(machine: Machine, disk: Space) -> Finding:
-    seen = f"{disk.path}: {_size(disk.free)} of {_size(disk.total)} are free"
+    seen = f"{disk.path}: {in_words(disk.free)} of {in_words(disk.total)} are free"
     enough = disk.free >= (1 - DISK_FULL_AT) * disk.total
     remedy = None if enough else f"make room: Ray stops where more than {DISK_FULL_AT:.0%} is used"
     return _finding("disk", machine, enough, seen, remedy)
@@ -198,7 +201,3 @@ def _finding(
     check: str, machine: Machine, fine: bool, seen: str, remedy: str | None = None
 ) -> Finding:
     return Finding(check, Verdict.OK if fine else Verdict.FAIL, seen, remedy, machine.name)
-
-
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.0f} MiB"

@@ -6,7 +6,6 @@ folder's lock to say.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +17,9 @@ from deploy.local import gpus, ports
 from serving.layout import Precision
 from serving.layout.weights import bytes_of
 from serving.pools.engine import Pool, kv_cache_gib
+from serving.sizes import GIB, in_words
 from serving.values import ModelName
 
-GIB: Final = 1024**3
 HEAD_GIB: Final = 2.0
 """Ray's head with its dashboard, Serve's controller and proxy, the gateway: measured 1.9."""
 ENGINE_GIB: Final = 2.5
@@ -99,8 +98,8 @@ def wants_gpus(pools: Iterable[Pool]) -> tuple[str, ...]:
 def _memory_problem(needed: float, available: float) -> Iterable[str]:
     if needed > available:
         yield (
-            f"memory: about {ceil(needed)} GiB are needed and {available:.1f} GiB are free; "
-            "serve fewer models or replicas"
+            f"memory: about {in_words(needed * GIB)} are needed and {in_words(available * GIB)}"
+            " are free; serve fewer models or replicas"
         )
 
 

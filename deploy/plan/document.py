@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from deploy.plan.picture import picture
-from deploy.plan.tables import GIB, LINES
+from deploy.plan.tables import LINES
 from serving.catalog import CATALOG, ModelFacts, Modes
 from serving.layout import Demand, Load, Nodes, Plan, Precision, attainable, plan
 from serving.layout.gpus import KINDS, kind
 from serving.layout.memory import FEWEST_SEQS
 from serving.layout.ranking import ALIKE
 from serving.layout.words import sizes_words
+from serving.sizes import GIB
 
 GPU: Final = "h100-80g"
 PER_NODE: Final = 8

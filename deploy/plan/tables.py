@@ -10,12 +10,12 @@ from rich.text import Text
 from deploy.plan.picture import picture
 from serving.layout import Demand, Layout, Memory, Plan
 from serving.layout.words import quickest_words, ranking_words, sizes_words
+from serving.sizes import GIB
 
 SHOWN: Final = 8
 """Layouts; all of them stand in the JSON."""
 BAR: Final = 40
 """Columns for the whole memory of a GPU."""
-GIB: Final = 1024**3
 PREDICTED: Final = ("prefill*", "alone*", "batch*", "decode*", "tokens/s*")
 
 LINES: Final = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.failure import Exit, Failure
+from serving.sizes import in_words
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 ANOTHER_FOLDER: Final = "choose another folder: BIFOCAL_WEIGHTS, --to, or the file's weights.folder"
@@ -27,12 +28,5 @@ def free_at(folder: Path) -> int:
 def require(needed: int, free: int, folder: Path) -> None:
     """Raises DiskTooSmall when `needed` bytes are more than `free`."""
     if needed > free:
-        what = f"the disk is too small: needs {gib(needed)}, {gib(free)} free at {folder}"
+        what = f"the disk is too small: needs {in_words(needed)}, {in_words(free)} free at {folder}"
         raise DiskTooSmall(what, f"make room there, or {ANOTHER_FOLDER}")
-
-
-def gib(size: int) -> str:
-    """In the unit in which a person has it: 1.50 GiB, 12.0 MiB."""
-    if size >= 1024**3:
-        return f"{size / 1024**3:,.2f} GiB"
-    return f"{size / 1024**2:,.1f} MiB" if size >= 1024**2 else f"{size / 1024:,.1f} KiB"

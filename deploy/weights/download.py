@@ -13,11 +13,12 @@ from typing import Final, ParamSpec, TypeVar
 import aiohttp
 
 from deploy.failure import Exit, Failure
-from deploy.weights.disk import FULL, DiskTooSmall, free_at, gib, require
+from deploy.weights.disk import FULL, DiskTooSmall, free_at, require
 from deploy.weights.files import RemoteFile
 from deploy.weights.manifest import Entry
 from deploy.weights.part import Part, kept, part_path
 from deploy.weights.web import Interrupted, Web
+from serving.sizes import in_words
 
 AT_ONCE: Final = 4
 """Files. One connection to a hub's CDN seldom fills a node's link; each costs a hash, too."""
@@ -179,7 +180,7 @@ async def to_its_end(act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
 
 
 def _of_file(error: Interrupted, part: Part) -> Interrupted:
-    at = f"{part.file.name} at {gib(part.size)} of {gib(part.file.size)}"
+    at = f"{part.file.name} at {in_words(part.size)} of {in_words(part.file.size)}"
     return Interrupted(f"{at}: {error}", error.after_s)
 
 
@@ -194,6 +195,6 @@ def _failure(errors: ExceptionGroup, folder: Path) -> Exception:
     if not isinstance(error, OSError):
         return error
     if error.errno in FULL:
-        what = f"the disk is full: {gib(free_at(folder))} free at {folder}"
+        what = f"the disk is full: {in_words(free_at(folder))} free at {folder}"
         return DiskTooSmall(what, "make room there and run it again: it goes on")
     return Failure(Exit.FAILED, f"{folder} cannot be written: {error.strerror or error}")

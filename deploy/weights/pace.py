@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from deploy.weights.disk import gib
+from serving.sizes import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,5 +22,5 @@ class Pace:
         rate = (done - self.had) / max(now - self.began, 0.001)
         left = f", {(total - done) / rate / 60:.0f} min left" if rate and done < total else ""
         share = f"{done / total:.0%}" if total else "100%"
-        speed = f", {gib(int(rate))}/s" if rate else ""
-        return f"{share:>4} of {gib(total)}{speed}{left}"
+        speed = f", {in_words(int(rate))}/s" if rate else ""
+        return f"{share:>4} of {in_words(total)}{speed}{left}"

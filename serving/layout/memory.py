@@ -18,9 +18,7 @@ from serving.layout.weights import (
     parameters_of,
     quantised_bytes,
 )
-
-MIB: Final = 1024**2
-GIB: Final = 1024**3
+from serving.sizes import GIB, MIB
 
 UTILISATION: Final = 0.92
 """vLLM 0.29's default of `gpu_memory_utilization` (config/cache.py)."""

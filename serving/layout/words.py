@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from serving.layout.context import furthest
-from serving.layout.memory import GIB, Fit, utilisation
+from serving.layout.memory import Fit, utilisation
 from serving.layout.ranking import ALIKE, holds
 from serving.layout.values import Demand, Layout, Precision, Sizes
+from serving.sizes import in_words
 
 SMALLEST_CONTEXT: Final = 1024
 """Tokens; below it nothing is worth serving."""
@@ -31,8 +32,8 @@ def feasible_words(demand: Demand, best: Layout) -> str:
     replicas = f"{best.replicas} replica{'s' if best.replicas > 1 else ''}"
     return (
         f"{nodes.gpus} x {nodes.kind.name} hold {demand.model.name} in {demand.precision.value}:"
-        f" {replicas} with {sizes_words(best.sizes)}; of {_gib(nodes.kind.memory)} a GPU,"
-        f" {_gib(weights)} are weights and {_gib(memory.kv_cache)} KV cache, a replica's"
+        f" {replicas} with {sizes_words(best.sizes)}; of {in_words(nodes.kind.memory)} a GPU,"
+        f" {in_words(weights)} are weights and {in_words(memory.kv_cache)} KV cache, a replica's"
         f" {best.kv_tokens:,} tokens or {best.requests} requests of {demand.asked_context:,}"
     )
 
@@ -47,10 +48,10 @@ def refusal_words(demand: Demand, sizes: Sizes, fit: Fit) -> str:
         f"{demand.model.name} in {demand.precision.value} with a context of"
         f" {demand.asked_context:,} does not fit on {demand.nodes.gpus} x"
         f" {demand.nodes.kind.name}: the closest is {sizes_words(sizes)}, where a GPU would hold"
-        f" {_gib(weights)} of weights, {_gib(rest)} of activations, CUDA graphs and buffers, and"
-        f" {_gib(fit.missing + free)} of KV cache for one request ="
-        f" {_gib(weights + rest + fit.missing + free)}, and vLLM may use {utilisation(demand):g} x"
-        f" {_gib(total)} = {_gib(total - memory.reserve)}"
+        f" {in_words(weights)} of weights, {in_words(rest)} of activations, CUDA graphs and"
+        f" buffers, and {in_words(fit.missing + free)} of KV cache for one request ="
+        f" {in_words(weights + rest + fit.missing + free)}, and vLLM may use"
+        f" {utilisation(demand):g} x {in_words(total)} = {in_words(total - memory.reserve)}"
     )
 
 
@@ -144,7 +145,3 @@ def _more(demand: Demand, can: Callable[[Demand], bool]) -> Iterator[str]:
             plural = "s" if more.nodes > 1 else ""
             yield f"{more.nodes} node{plural} of {more.per_node} x {more.kind.name}"
             return
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"

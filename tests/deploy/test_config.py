@@ -188,8 +188,8 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
         pytest.param(
             GOOD.replace("pocket-dense: {on: cpu", "mine: {on: cpu, like: qwen3-8b"),
             "b.yaml:2: models.mine: like says that it is a kind of qwen3-8b, and there is no "
-            "source, so qwen3-8b itself would answer by another name. Write the source of its weights (to"
-            " serve those of qwen3-8b: source: Qwen/Qwen3-8B), or call it qwen3-8b",
+            "source, so qwen3-8b itself would answer by another name. Write the source of its "
+            "weights (to serve those of qwen3-8b: source: Qwen/Qwen3-8B), or call it qwen3-8b",
             id="another name for the same weights",
         ),
         pytest.param(

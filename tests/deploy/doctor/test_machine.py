@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from deploy.doctor.finding import Finding, Verdict
-from deploy.doctor.machine import GIB, Machine, Needs, Port, Space, differences, of_machine, of_port
+from deploy.doctor.machine import Machine, Needs, Port, Space, differences, of_machine, of_port
+from serving.sizes import GIB
 
 FIT = Machine(
     name="node-1",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from serving.layout import Demand, Nodes, Plan, Precision, Sizes, plan
 from serving.layout.gpus import KINDS
-from serving.layout.memory import GIB
+from serving.sizes import GIB
 from tests.serving.layout.asked import demand, facts
 
 MODELS = ("qwen3-0.6b", "qwen3-4b", "qwen3-14b", "qwen3-32b", "qwen3-30b-a3b", "qwen3-235b-a22b")
