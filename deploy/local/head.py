@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.ports import LOOPBACK, free_ports
+from serving.pools.gangs import HOOK
 
 OBJECT_STORE_BYTES: Final = 128 * 1024**2
 """Nothing of ours goes through it; Ray's own default is a third of the memory."""
@@ -87,6 +88,7 @@ def environment(
     return {
         **kept,
         **entry(ray_token_file),
+        **HOOK,
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",

@@ -106,6 +106,12 @@ class Replica:
         with readable():
             await self._server.check_health()
 
+    async def __del__(self) -> None:
+        """Serve waits for it, for as long as a replica that leaves may take, once the replica's own
+        answers are done."""
+        if self._server is not None:
+            await self._server.finish()
+
 
 def _server_module() -> ModuleType:
     """Ray's module enters its connectors in the cluster's store as it is imported, and raises if

@@ -1,7 +1,8 @@
 """The engine of a replica: Ray's LLM server with what we do not need left out, warm when made."""
 
+import asyncio
 import time
-from typing import Any
+from typing import Any, Final
 
 from ray.llm._internal.common.callbacks.base import CallbackBase
 from ray.serve.llm import LLMConfig
@@ -13,6 +14,8 @@ from serving.pools.failure import EngineStuck
 from serving.pools.neighbours import Node, gone, neighbours
 from serving.pools.pulse import PULSE, Verdict
 from serving.pools.warmup import warm_up
+
+LOOKS_EVERY_S: Final = 0.2
 
 
 class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
@@ -33,6 +36,13 @@ class Server(LLMServer):  # type: ignore[misc]  # Ray's class is untyped
         if verdict.stuck:
             kill_children()
             raise EngineStuck(verdict.reason + why)
+
+    async def finish(self) -> None:
+        """Returns when nothing of the engine is needed any more: one without work of its own takes
+        part in the steps of its gang."""
+        client = self.engine._engine_client
+        while client.engine_core.dp_engines_running() and not client.errored:  # noqa: ASYNC110
+            await asyncio.sleep(LOOKS_EVERY_S)  # it tells nobody
 
     def _look(self, limit_s: float) -> Verdict:
         unfinished = self.engine._engine_client.get_num_unfinished_requests()

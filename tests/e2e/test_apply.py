@@ -46,9 +46,11 @@ def apply(service: Service, *options: str) -> "subprocess.CompletedProcess[str]"
     return service.command("apply", *given, timeout_s=WITHIN_S)
 
 
-async def under_load(service: Service, name: str) -> tuple["subprocess.CompletedProcess[str]", Any]:
+async def under_load(
+    service: Service, name: str, pool: str = POOL
+) -> tuple["subprocess.CompletedProcess[str]", Any]:
     """What `apply` said, and what the clients saw."""
-    clients = Clients(service.url, {}, POOL, CLIENTS)
+    clients = Clients(service.url, {}, pool, CLIENTS)
     asking = asyncio.create_task(clients.run())
     await asyncio.sleep(AROUND_S)
     began = time.monotonic()
