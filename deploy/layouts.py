@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, Protocol
 
 from serving.catalog import CATALOG
-from serving.config import UTILISATION, LayoutSpec, ModelSpec
+from serving.config import MEMORY_ARGUMENT, LayoutSpec, ModelSpec
 from serving.layout import Demand, Layout, Nodes, Plan, Precision, Sizes, plan, why_not
 from serving.layout.gpus import KINDS
 from serving.layout.placement import block_of
@@ -22,7 +22,7 @@ from serving.values import ModelName
 PROVEN: Final = (
     "max_num_seqs",
     "max_num_batched_tokens",
-    UTILISATION,
+    MEMORY_ARGUMENT,
     "hf_overrides",
 )
 """Engine arguments that the memory proof rests on, or that the asked context needs."""
@@ -76,7 +76,7 @@ def _is_planned(name: ModelName, spec: ModelSpec, gpus: Groups) -> bool:
 
 def _demand(name: ModelName, spec: ModelSpec, group: Group) -> Demand:
     nodes = Nodes(KINDS[group.kind], group.per_node, group.nodes)
-    share = spec.engine.get(UTILISATION)
+    share = spec.engine.get(MEMORY_ARGUMENT)
     return Demand(
         CATALOG[spec.like or name],
         Precision(spec.precision),

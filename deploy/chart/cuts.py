@@ -10,7 +10,7 @@ from typing import Any, Final
 from deploy import pocket
 from deploy.layouts import Group, Models, is_given, is_shared, least, with_layouts
 from serving.catalog import CATALOG, ModelFacts
-from serving.config import UTILISATION, ModelSpec
+from serving.config import MEMORY_ARGUMENT, ModelSpec
 from serving.pools.engine import Hardware, Pool, arguments, environment, source_of
 from serving.pools.patience import stuck_after_s
 from serving.values import ModelName
@@ -28,7 +28,7 @@ OF_LAYOUT: Final = frozenset(
     }
 )
 """Engine arguments that the templates write from the layout."""
-OF_PLAN: Final = {"max_num_batched_tokens": "tokens", UTILISATION: "memory"}
+OF_PLAN: Final = {"max_num_batched_tokens": "tokens", MEMORY_ARGUMENT: "memory"}
 """Engine arguments that change what is planned, and their names in what a cut is `of`."""
 OF_POOL: Final = frozenset({"VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS"})
 """Variables that the templates write, from `stuckAfter`."""
@@ -93,7 +93,7 @@ def planned_for(name: ModelName, models: Models, gpus: Mapping[str, Group]) -> s
 
 def _bare(spec: ModelSpec) -> ModelSpec:
     """Without what the templates lay over it, but with the share of memory that is planned with."""
-    engine = {key: value for key, value in spec.engine.items() if key == UTILISATION}
+    engine = {key: value for key, value in spec.engine.items() if key == MEMORY_ARGUMENT}
     return spec.model_copy(update={"engine": engine, "env": {}})
 
 

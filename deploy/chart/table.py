@@ -21,7 +21,7 @@ from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, OutputTokens, Slo
 from serving.gateway.loading import expected_start_s
 from serving.layout.gpus import KINDS
-from serving.layout.memory import UTILISATION
+from serving.layout.memory import DEFAULT_UTILISATION
 from serving.layout.support import is_published
 from serving.layout.values import Precision
 from serving.pools.engine import ACCELERATORS, Hardware, Pool
@@ -41,7 +41,7 @@ RAY: Final = "2.60.0"
 PORT: Final = 8000
 """Where KubeRay expects Serve's proxies."""
 ANY_NUMBER: Final = 1_000_000
-PLANNED: Final = {"gpu_memory_utilization": UTILISATION}
+PLANNED: Final = {"gpu_memory_utilization": DEFAULT_UTILISATION}
 """Engine arguments of every plan."""
 _GROUP: Final = "nodes"
 _OTHER: Final = ModelName("another")

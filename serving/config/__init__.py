@@ -5,7 +5,7 @@ frozen; what follows from other fields is a property.
 """
 
 from serving.config.gateway import GatewaySpec, Limits, OutputTokens
-from serving.config.models import COUNTS, OURS, UTILISATION, LayoutSpec, ModelSpec, Replicas
+from serving.config.models import COUNTS, MEMORY_ARGUMENT, OURS, LayoutSpec, ModelSpec, Replicas
 from serving.config.section import Section
 from serving.config.slo import Promise, Slo
 from serving.config.spec import RouterSpec, ServingSpec
@@ -14,8 +14,8 @@ from serving.config.weights import WeightsSpec
 
 __all__ = [
     "COUNTS",
+    "MEMORY_ARGUMENT",
     "OURS",
-    "UTILISATION",
     "Bytes",
     "GatewaySpec",
     "LayoutSpec",

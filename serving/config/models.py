@@ -40,7 +40,7 @@ OURS: Final = frozenset(
 
 COUNTS: Final = frozenset({"max_num_batched_tokens", "max_num_seqs"})
 """Engine arguments that others are computed from."""
-UTILISATION: Final = "gpu_memory_utilization"
+MEMORY_ARGUMENT: Final = "gpu_memory_utilization"
 """The engine argument with the share of a GPU's memory that its proof counts with."""
 
 
@@ -145,9 +145,9 @@ class ModelSpec(Section):
         for key in sorted(COUNTS & self.engine.keys()):
             if type(found := self.engine[key]) is not int or found < 1:
                 yield f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"
-        share = self.engine.get(UTILISATION, 1.0)
+        share = self.engine.get(MEMORY_ARGUMENT, 1.0)
         if isinstance(share, bool | str) or not 0 < share <= 1:
-            yield f"engine.{UTILISATION}: found {share!r}; allowed: a number above 0 and up to 1"
+            yield f"engine.{MEMORY_ARGUMENT}: found {share!r}; allowed: a number above 0 and up to 1"
         if self.targets_token is not None and not self.targets:
             yield (
                 "targetsToken is set and targets is not; without fixed targets nobody asks for it"

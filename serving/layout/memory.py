@@ -20,7 +20,7 @@ from serving.layout.weights import (
 )
 from serving.sizes import GIB, MIB
 
-UTILISATION: Final = 0.92
+DEFAULT_UTILISATION: Final = 0.92
 """vLLM 0.29's default of `gpu_memory_utilization` (config/cache.py)."""
 BLOCK: Final = 16
 """Tokens of a KV block; vLLM's default `block_size` on CUDA."""
@@ -109,7 +109,7 @@ def _fit_of_stage(demand: Demand, sizes: Sizes, batch: Batch, stage: int) -> Fit
 
 
 def utilisation(demand: Demand) -> float:
-    return UTILISATION if demand.utilisation is None else demand.utilisation
+    return DEFAULT_UTILISATION if demand.utilisation is None else demand.utilisation
 
 
 def kv_bytes_of_a_token(demand: Demand, sizes: Sizes, layers: int) -> int:
