@@ -1,11 +1,12 @@
-"""`docs/faults.md`, written from a run.
+"""`docs/faults.md`, written from a run on one machine and one on two nodes.
 
-python -m ops.chaos.document < faults.json > docs/faults.md
+python -m ops.chaos.document faults.json nodes.json > docs/faults.md
 """
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ops.chaos.report import as_table, told_table
@@ -14,10 +15,11 @@ HEAD = """\
 # What faults cost
 
 `bifocal chaos --json faults.json` starts a service of two pools, keeps both under load through the
-gateway, and sends signals to its processes; `python -m ops.chaos.document < faults.json >
-docs/faults.md` writes this page. Each fault hits the replica of the first pool, the gateway, or
-Ray's head. Seconds are counted from the signal, and what became of each request is its client's own
-log.
+gateway, and sends signals to its processes; `python -m tests.e2e.across_nodes --json nodes.json`
+does so to nodes ([two-nodes.md](two-nodes.md)), and `python -m ops.chaos.document faults.json
+nodes.json > docs/faults.md` writes this page. Each fault hits the replica of the first pool, the
+gateway, or Ray's head. Seconds are counted from the signal, and what became of each request is its
+client's own log.
 
 - **out of routing**: the gateway's `/ready`, asked ten times a second, counts the replica no more.
 - **answers again**: the first whole answer of the pool that is hit, after its last failure.
@@ -39,26 +41,52 @@ HEAD_LOST = """\
 **Ray's head on one machine**: its store (`gcs_server`) is not made again. The gateway keeps the
 replicas that it knows, but Ray ends its node without a head, and the replicas with it, and `bifocal
 up` then ends, because nothing would heal any more: what is lost is the service, until it is started
-again, and no state, since there is none besides the cluster file. On several nodes the head's state
-is on disk and the replicas of other nodes answer on.
+again, and no state, since there is none besides the cluster file.
+"""
+
+NODES = """\
+## On two nodes
+
+One replica of pocket-moe over two nodes, a head on a third that keeps its state on a disk, and a
+gateway that is outside: how that is made, and why these times, is told in
+[two-nodes.md](two-nodes.md). A node that is killed is off for so long that it cannot tell anybody.
 """
 
 
-def document(report: Mapping[str, Any]) -> str:
-    machine, settings = report["machine"], report["settings"]
-    parts = [
-        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
-        f"{machine['memory_gib']:g} GiB, no GPU: pocket-dense x {settings['replicas']} hit by "
+def document(report: Mapping[str, Any], nodes: Mapping[str, Any] | None = None) -> str:
+    return HEAD + "\n" + "\n\n".join(_parts(report, nodes)) + "\n"
+
+
+def _parts(report: Mapping[str, Any], nodes: Mapping[str, Any] | None) -> Iterator[str]:
+    settings = report["settings"]
+    yield (
+        f"{_measured(report)}: pocket-dense x {settings['replicas']} hit by "
         f"{settings['clients']} clients, pocket-moe by one, "
-        f"`stuckAfter: {settings['stuck_after_s']:g}s`.",
-        as_table(report),
-        "What clients were told instead of an answer:",
-        told_table(report),
-    ]
+        f"`stuckAfter: {settings['stuck_after_s']:g}s`."
+    )
+    yield from _tables(report)
     if any(row["fault"] == "head-killed" for row in report["faults"]):
-        parts.append(HEAD_LOST.rstrip())
-    return HEAD + "\n" + "\n\n".join(parts) + "\n"
+        yield HEAD_LOST.rstrip()
+    if nodes is not None:
+        yield NODES.rstrip()
+        yield f"{_measured(nodes)}: {nodes['settings']['clients']} clients."
+        yield from _tables(nodes)
+
+
+def _measured(report: Mapping[str, Any]) -> str:
+    machine = report["machine"]
+    return (
+        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['memory_gib']:g} GiB, no GPU"
+    )
+
+
+def _tables(report: Mapping[str, Any]) -> Iterator[str]:
+    yield as_table(report)
+    yield "What clients were told instead of an answer:"
+    yield told_table(report)
 
 
 if __name__ == "__main__":
-    print(document(json.load(sys.stdin)), end="")
+    given = [json.loads(Path(name).read_text()) for name in sys.argv[1:3]]
+    print(document(*given), end="")

@@ -14,7 +14,10 @@ class Role(StrEnum):
     REPLICA = "the replica"
     GATEWAY = "the gateway"
     HEAD = "Ray's head"
-    NODE = "a node, with all that runs on it"
+    NODE = "one node of two, that of the second stage"
+    """With all that runs on it, as the next two."""
+    FRONT_NODE = "one node of two, the replica's own"
+    HEAD_NODE = "the node of Ray's head, which has no replica"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +41,12 @@ FAULTS: Final = tuple(
 )
 """The head comes last: on one machine nothing lives long without it."""
 
-NODE_KILLED: Final = Fault("node-killed", signal.SIGKILL, Role.NODE)
-"""Not one of one machine's: who has nodes sends it."""
+NODES_KILLED: Final = tuple(
+    Fault(name, signal.SIGKILL, role)
+    for name, role in (
+        ("node-killed", Role.NODE),
+        ("front-node-killed", Role.FRONT_NODE),
+        ("head-node-killed", Role.HEAD_NODE),
+    )
+)
+"""None of one machine's: who has nodes sends them, and switches the nodes on again."""

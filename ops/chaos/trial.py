@@ -51,7 +51,13 @@ class Trial:
     """Whether the process is still there at the end, dead or stopped or whole."""
 
 
-async def run(place: Place, fault: Fault, clients: int, limit_s: float = LIMIT_S) -> Trial:
+async def run(
+    place: Place,
+    fault: Fault,
+    clients: int,
+    limit_s: float = LIMIT_S,
+    at_least_s: float = AT_LEAST_S,
+) -> Trial:
     """Ends when all is well again, or when so long was waited for it. Raises NoVictim."""
     loads = [
         Clients(place.url, place.headers, place.victim, clients),
@@ -65,6 +71,7 @@ async def run(place: Place, fault: Fault, clients: int, limit_s: float = LIMIT_S
         try:
             await asyncio.sleep(BEFORE_S)
             process, at = _hit(place, fault)
+            await asyncio.sleep(at_least_s)
             await _until_well(place, loads, routing, at + limit_s)
         finally:
             watching.cancel()
@@ -90,7 +97,6 @@ def _hit(place: Place, fault: Fault) -> tuple[psutil.Process, float]:
 async def _until_well(
     place: Place, loads: Sequence[Clients], routing: Routing, deadline: float
 ) -> None:
-    await asyncio.sleep(AT_LEAST_S)
     while (now := time.monotonic()) < deadline:
         if _well(place, loads, routing, now):
             return

@@ -13,7 +13,7 @@ from deploy.chaos import BYSTANDER, VICTIM, Finder, Subject
 from deploy.config import load
 from deploy.local.state import StateFolder
 from ops.bench.processes import NotReady
-from ops.chaos.faults import FAULTS, NODE_KILLED, Role
+from ops.chaos.faults import FAULTS, NODES_KILLED, Role
 
 
 def test_its_cluster_file_is_a_good_one(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_its_cluster_file_is_a_good_one(tmp_path: Path) -> None:
 
 
 def test_every_role_has_a_fault_and_every_fault_a_name_of_its_own() -> None:
-    every = (*FAULTS, NODE_KILLED)
+    every = (*FAULTS, *NODES_KILLED)
     assert {fault.role for fault in every} == set(Role)
     assert len({fault.name for fault in every}) == len(every)
 

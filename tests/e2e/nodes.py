@@ -122,11 +122,11 @@ class Switch:
 class Node:
     """On again after it was killed, it has its name and its addresses, and an empty disk."""
 
-    def __init__(self, switch: Switch, number: int, disk: Path) -> None:
+    def __init__(self, switch: Switch, number: int, disk: Path, name: str | None = None) -> None:
         self._switch = switch
         self._disk = disk
         self.number = number
-        self.name = f"node-{number}"
+        self.name = name or f"node-{number}"
         self.address = switch.address(RAY, number)
         self.power_on()
 

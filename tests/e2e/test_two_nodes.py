@@ -1,14 +1,19 @@
 """One replica on two nodes that nothing but networks joins: it answers as a whole engine does, is
 taken out when one of them dies, and comes back as one. The doctor tries the nodes before."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from ops.chaos.faults import NODES_KILLED, Fault, Role
+from ops.chaos.tally import Losses
+from tests.e2e.across_nodes import REPLICA_KILLED
 from tests.e2e.identity import Identity, whole
 from tests.e2e.nodes import RANKS, why_not
-from tests.e2e.two_nodes import Served, TwoNodes, served, two_nodes
+from tests.e2e.pool_on_nodes import Served, served
+from tests.e2e.two_nodes import TwoNodes, two_nodes
 
 NO_NODES = why_not()
 pytestmark = [
@@ -19,9 +24,11 @@ pytestmark = [
 ]
 
 
-GONE_S = 120.0
-"""A node that is gone may not say so to anybody: the pool's patience with a step is a minute, after
-which Serve looks every five seconds, the gateway every second, and the machine may be busy."""
+GONE_S = 30.0
+"""A node that is gone says so to nobody. Serve looks every five seconds, twice until it has seen
+that no step is taken, the gateway every second, and the machine may be busy."""
+NODES = [fault for fault in NODES_KILLED if fault.role is not Role.HEAD_NODE]
+(HEAD,) = (fault for fault in NODES_KILLED if fault.role is Role.HEAD_NODE)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def identity() -> Identity:
 def test_the_doctor_lets_the_ranks_of_a_pool_that_is_to_come_sum(cluster: TwoNodes) -> None:
     told = cluster.examined()
     assert (told.code, told.of("fail")) == (0, [])
-    assert {each["node"] for each in told.findings} == {"node-1", "node-2", None}
+    assert {each["node"] for each in told.findings} == {"head", "node-1", "node-2", None}
     (reduced,) = told.all_reduce
     assert (reduced["backend"], reduced["beside"]) == ("gloo", False)
     assert {each["node"] for each in reduced["ranks"]} == {"node-1", "node-2"}
@@ -94,11 +101,11 @@ def test_the_doctor_tries_the_network_beside_a_pool_that_runs(pool: Served) -> N
     assert [each["stage"] for each in told.all_reduce[0]["ranks"]] == ["summed", "summed"]
 
 
+@pytest.mark.parametrize("fault", NODES, ids=[fault.name for fault in NODES])
 async def test_a_replica_whose_node_dies_comes_back_as_one(
-    pool: Served, identity: Identity
+    pool: Served, identity: Identity, fault: Fault
 ) -> None:
-    _, second = pool.on.nodes
-    found = pool.lose(second)
+    found = await asyncio.to_thread(pool.lose, fault)
     assert found.victim.bad == 0, found
     assert found.out_of_routing_s is not None
     assert found.out_of_routing_s < GONE_S
@@ -106,3 +113,21 @@ async def test_a_replica_whose_node_dies_comes_back_as_one(
     assert [len(ranks) for ranks in pool.ranks()] == [1, 1]
     few = identity.prompts[:8]
     assert await pool.answers(few) == identity.whole.text[:8]
+
+
+def test_the_loss_of_the_head_costs_no_request_and_it_comes_back_to_what_it_had(
+    pool: Served,
+) -> None:
+    (before,) = pool.replicas()
+    found = pool.lose(HEAD)
+    assert found.victim.whole > 0
+    assert found.victim == Losses(found.victim.whole, 0, 0, 0, 0), found
+    (after,) = pool.replicas()
+    assert after.pid == before.pid
+    assert len(pool.targets()) == 1
+
+
+def test_a_head_that_has_come_back_heals_what_it_finds(pool: Served) -> None:
+    found = pool.hit_replica(REPLICA_KILLED)
+    assert found.victim.bad == 0, found
+    assert found.restored_s is not None

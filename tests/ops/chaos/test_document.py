@@ -13,10 +13,14 @@ MACHINE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def page(*problems: str, **changes: Any) -> str:
+def report(*problems: str, **changes: Any) -> dict[str, Any]:
     outage = replace(row(OUTAGE, VICTIM, replicas=1), **changes)
     settings = {"clients": 3, "replicas": 1, "stuck_after_s": 10.0}
-    return document(as_json([outage], problems, MACHINE, **settings))
+    return as_json([outage], problems, MACHINE, **settings)
+
+
+def page(*problems: str, **changes: Any) -> str:
+    return document(report(*problems, **changes))
 
 
 def test_it_shows_the_signal_the_times_and_the_losses() -> None:
@@ -36,3 +40,11 @@ def test_what_never_came_is_a_dash_and_what_was_not_tried_is_told() -> None:
 def test_the_head_is_explained_where_it_was_killed() -> None:
     assert "Ray's head on one machine" in page(fault="head-killed")
     assert "Ray's head on one machine" not in page()
+
+
+def test_nodes_have_a_table_of_their_own() -> None:
+    told = document(report(), report(fault="node-killed", process="one node of two"))
+    first, second = told.split("## On two nodes")
+    assert "node-killed" not in first
+    assert "| node-killed | SIGKILL to one node of two | 1.5 s |" in second
+    assert "## On two nodes" not in page()
