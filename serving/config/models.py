@@ -147,7 +147,8 @@ class ModelSpec(Section):
                 yield f"engine.{key}: found {found!r}; allowed: a whole number from 1 on"
         share = self.engine.get(MEMORY_ARGUMENT, 1.0)
         if isinstance(share, bool | str) or not 0 < share <= 1:
-            yield f"engine.{MEMORY_ARGUMENT}: found {share!r}; allowed: a number above 0 and up to 1"
+            allowed = "a number above 0 and up to 1"
+            yield f"engine.{MEMORY_ARGUMENT}: found {share!r}; allowed: {allowed}"
         if self.targets_token is not None and not self.targets:
             yield (
                 "targetsToken is set and targets is not; without fixed targets nobody asks for it"

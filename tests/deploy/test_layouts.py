@@ -27,6 +27,21 @@ def test_a_model_that_has_its_gpus_for_itself_takes_the_layout_that_is_planned_f
     }
 
 
+@pytest.mark.parametrize(
+    ("replicas", "tensor"),
+    [
+        pytest.param(1, 8, id="one takes all"),
+        pytest.param(2, 4, id="each of two half of them"),
+        pytest.param(4, 2, id="each of four two"),
+        pytest.param(3, 2, id="of three, two rather than one"),
+        pytest.param(8, 1, id="each of eight one"),
+    ],
+)
+def test_a_small_model_uses_its_gpus_by_the_replicas_that_are_asked_for(replicas: int, tensor: int):
+    found = layouts(cluster({"qwen3-8b": {"on": "big", "replicas": replicas}}))
+    assert found == {"qwen3-8b": LayoutSpec(tensor=tensor)}
+
+
 def test_models_that_share_gpus_take_as_few_as_they_can():
     found = layouts(cluster({"qwen3-235b-a22b": GIANT, "qwen3-0.6b": {"on": "big"}}))
     assert found["qwen3-235b-a22b"].ranks == 4
