@@ -33,8 +33,24 @@ DEFAULT_BRANCH: Final = {Scheme.HF: "main", Scheme.MODELSCOPE: "master"}
 
 _WORD: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _REPOSITORY: Final = re.compile(rf"{_WORD}/{_WORD}")
-_REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+REVISION: Final = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}"
+_REVISION: Final = re.compile(REVISION)
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*)*")
+FOLDER: Final = r"[./~]"
+"""How a local folder begins."""
+SEALED: Final = r"(s3|https?)://"
+"""How a source begins whose revision is a seal."""
+WRITTEN: Final = "|".join(
+    (
+        rf"{FOLDER}.*",
+        rf"((hf|ms)://)?{_REPOSITORY.pattern}(@{REVISION})?",
+        rf"s3://{_BUCKET.pattern}/?(@{SEAL.pattern})?",
+        rf"https://[^@/?#\s]+(/[^@?#\s]*)?(@{SEAL.pattern})?",
+        rf"http://[^@/?#\s]+(/[^@?#\s]*)?@{SEAL.pattern}",
+        r"http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?(/[^@?#\s]*)?",
+    )
+)
+"""What `parse` takes, as far as a pattern can tell; for schemas."""
 _ALLOWED: Final = (
     "a source is org/name, hf://org/name@revision, ms://org/name@revision, s3://bucket/prefix, "
     "https://host/folder, or a local folder that starts with ., / or ~"

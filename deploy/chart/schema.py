@@ -8,9 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from deploy.chart.renamed import with_old_names
 from deploy.chart.values import Values
 from deploy.config import MODEL_NAME
-from serving.config import OURS
+from deploy.source import FOLDER, REVISION, SEAL, SEALED, WRITTEN
+from serving.config import COUNTS, MEMORY_ARGUMENT, OURS
 from serving.routing import VIRTUAL
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -23,7 +25,9 @@ def schema() -> dict[str, Any]:
     for part in list(parts(found)):
         _as_draft_7(part)
         _as_yaml_1_1(part)
+        _as_text(part)
     _add_checks(found["$defs"], found["properties"])
+    with_old_names(found["properties"], found["$defs"])
     found["properties"]["global"] = {"type": "object", "additionalProperties": False}
     return {"$schema": DRAFT, "title": "Values of the chart bifocal", **found}
 
@@ -65,14 +69,45 @@ def _as_yaml_1_1(part: dict[str, Any]) -> None:
             del part["required"]
 
 
+def _as_text(part: dict[str, Any]) -> None:
+    """A duration is compared as a number and written as text, of which a schema knows nothing."""
+    part.pop("ge", None)
+    if part.pop("gt", None) == 0 and part.get("type") == "string":
+        part["not"] = {"pattern": r"^[0.]+[a-z]+$"}
+
+
 def _add_checks(sections: dict[str, Any], whole: dict[str, Any]) -> None:
     """What the code checks beyond types, as far as a schema can: a gateway that refuses its file
     would not start, and nobody reads its log before."""
     model = sections["ModelSpec"]["properties"]
     model["engine"]["propertyNames"] = {"not": {"enum": sorted(OURS)}}
+    model["engine"]["properties"] = {
+        **{name: {"type": "integer", "minimum": 1} for name in sorted(COUNTS)},
+        MEMORY_ARGUMENT: {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    }
+    _add_sources(sections["ModelSpec"])
     sections["NetworkSpec"]["properties"]["nccl"]["propertyNames"] = {"pattern": "^NCCL_"}
     names = {"pattern": f"^{MODEL_NAME.pattern}$", "not": {"enum": list(VIRTUAL)}}
     whole["models"]["propertyNames"] = names
+
+
+def _add_sources(model: dict[str, Any]) -> None:
+    """As `deploy.source` reads them; the token of fixed targets is for these."""
+    for name, pattern in (("source", WRITTEN), ("revision", REVISION)):
+        text, null = model["properties"][name]["anyOf"]
+        model["properties"][name]["anyOf"] = [{**text, "pattern": f"^({pattern})$"}, null]
+    some = {"required": ["targets"], "properties": {"targets": {"minItems": 1}}}
+    model["dependencies"] = {"targetsToken": some}
+    model["allOf"] = [
+        {
+            "if": {"required": ["source"], "properties": {"source": {"pattern": f"^{kind}"}}},
+            "then": {"properties": {"revision": allowed}},
+        }
+        for kind, allowed in (
+            (FOLDER, {"type": "null"}),
+            (SEALED, {"type": ["string", "null"], "pattern": f"^{SEAL.pattern}$"}),
+        )
+    ]
 
 
 def text() -> str:

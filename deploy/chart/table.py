@@ -9,16 +9,20 @@ each usual group of GPUs how it is cut, or the arithmetic of why it cannot be. `
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from deploy.chart.cuts import CACHE, base, cut, source_in_image
+from deploy.chart.renamed import RENAMED
 from deploy.layouts import problems_of_layouts, with_layouts
+from deploy.local import head as local
 from deploy.local.pools import BUILDER
 from serving.catalog import CATALOG, ModelFacts
-from serving.config import ModelSpec, OutputTokens, Slo
+from serving.config import OURS, ModelSpec, OutputTokens, Slo
+from serving.config.arguments import VLLM
 from serving.gateway.loading import expected_start_s
 from serving.layout.gpus import KINDS
 from serving.layout.memory import DEFAULT_UTILISATION
@@ -41,13 +45,30 @@ RAY: Final = "2.60.0"
 PORT: Final = 8000
 """Where KubeRay expects Serve's proxies."""
 ANY_NUMBER: Final = 1_000_000
+POD: Final = {
+    "HOME": "/tmp",  # noqa: S108  # the root file system is not to be written to
+    "XDG_CACHE_HOME": CACHE,
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "600",
+}
+"""Of every pod of Ray's. A node waits ten minutes for a head that is lost; KubeRay says the same
+where it knows that the head comes back as it was."""
+HEAD: Final = {
+    "RAY_health_check_period_ms": "3000",
+    "RAY_health_check_timeout_ms": "5000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""Of a head: a node that does not answer is lost within 24 s; Ray's own patience is 65."""
+STATE: Final = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": "/state"}
+"""Of a head that keeps what it knows: Ray's own store, on a volume. By variables and not by
+KubeRay's `gcsFaultToleranceOptions`, which takes this store from 1.7 on, behind a gate that is
+closed."""
 PLANNED: Final = {"gpu_memory_utilization": DEFAULT_UTILISATION}
 """Engine arguments of every plan."""
 _GROUP: Final = "nodes"
 _OTHER: Final = ModelName("another")
 """A second pool, which makes a group shared."""
 _CHECKPOINTS: Final = (Precision.BF16, Precision.FP8, Precision.AWQ, Precision.GPTQ_INT4)
-_HEAD: Final = "# Made by `python -m deploy.chart`; edit what it is made from.\n"
+_FIRST_LINE: Final = "# Made by `python -m deploy.chart`; edit what it is made from.\n"
 _NO_LONGER_LINES: Final = 100_000
 
 
@@ -71,12 +92,45 @@ def head() -> dict[str, Any]:
         "planned": PLANNED,
         "env": env,
         "accelerators": sorted(ACCELERATORS),
+        "node": {**POD, **_as_on_one_machine()},
+        "head": HEAD,
+        "state": STATE,
+        "ports": {
+            "node": [_port("serve", PORT), _port("metrics", 8080)],
+            "head": [_port("gcs-server", 6379), _port("dashboard", 8265)],
+        },
+        "probes": {
+            "readinessProbe": {**_probe(), "failureThreshold": 10},
+            "livenessProbe": {**_probe(), "initialDelaySeconds": 30, "failureThreshold": 120},
+        },
+        "arguments": " ".join(sorted(VLLM - OURS)),
+        "renamed": [asdict(each) for each in RENAMED],
         "promises": {mode.value: _promise(mode) for mode in Mode},
         "models": {
             name: {precision: _model(name, precision, common) for precision in precisions(facts)}
             for name, facts in CATALOG.items()
         },
     }
+
+
+def _as_on_one_machine() -> dict[str, str]:
+    """Of Ray, without what opens a cluster: KubeRay and a Secret bring that."""
+    token = Path()
+    said = local.environment({}, pool_token="", ray_token_file=token)
+    ours = {*local.entry(token), "BIFOCAL_POOL_TOKEN"}
+    return {key: value for key, value in said.items() if key not in ours}
+
+
+def _port(name: str, number: int) -> dict[str, Any]:
+    """Of a container; by their names KubeRay and monitors find them."""
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _probe() -> dict[str, Any]:
+    """Of Ray's agent, which every node has. A worker without a replica is ready, too: the gateway
+    knows where the replicas are."""
+    asked = {"path": "/api/healthz", "port": 52_365}
+    return {"httpGet": asked, "periodSeconds": 5, "timeoutSeconds": 5}
 
 
 def precisions(facts: ModelFacts) -> tuple[str, ...]:
@@ -188,7 +242,7 @@ def _promise(mode: Mode) -> dict[str, Any]:
 def text() -> str:
     """One line an entry."""
     cuts = (f"  {key(*each)}: {_line(entry(*each))}" for each in combinations())
-    return "\n".join([_HEAD + _block(head()) + "cuts:", *cuts, ""])
+    return "\n".join([_FIRST_LINE + _block(head()) + "cuts:", *cuts, ""])
 
 
 def _block(value: object) -> str:

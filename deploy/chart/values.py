@@ -4,10 +4,11 @@ A cluster file is a values file: every key of it is one here, with the same mean
 stands in sections of its own, or beside the keys of a group of GPUs and of the gateway.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from deploy.chart.renamed import with_new_names
 from deploy.config import Cluster
 from deploy.groups import GpuSpec
 from serving.config import GatewaySpec, LayoutSpec, Section
@@ -42,7 +43,9 @@ class Upgrade(Section):
     """How a group of GPUs takes what KubeRay cannot change in place: an image, a pod's shape."""
 
     strategy: Literal["blueGreen", "recreate"] = "recreate"
-    """`blueGreen` builds a second cluster beside the first and needs all the GPUs twice."""
+    """`recreate` lets the running cluster finish its answers, takes it away and builds the next.
+    `blueGreen` builds the next beside it, on nodes that the pools leave free. `bifocal diff` says
+    before what an upgrade does, and for how long."""
 
 
 class GpuValues(GpuSpec):
@@ -127,7 +130,7 @@ class Volume(Section):
 
 
 class Redis(Section):
-    """For Ray heads."""
+    """One for all Ray heads."""
 
     address: str
     """`redis://host:6379`."""
@@ -135,24 +138,18 @@ class Redis(Section):
     """With `password`."""
 
 
-class RocksDb(Section):
-    """For a Ray head."""
-
-    size: Quantity = "1Gi"
-    """Of the volume."""
-    storage_class: str | None = None
-    """Of the volume. Default: the cluster's."""
-
-
 class HeadState(Section):
-    """Where a Ray head keeps what it knows, so that pools outlive its loss. Without either, they
-    are started anew when a head is lost; answers under way are finished."""
+    """Where a Ray head keeps what it knows, so that pools outlive its loss."""
 
+    keep: bool = True
+    """On a volume that the chart claims for each Ray cluster. Without it pools are started anew
+    when a head is lost; answers under way are finished."""
+    size: Quantity = "1Gi"
+    """Of that volume."""
+    storage_class: str | None = None
+    """Of that volume. Default: the cluster's."""
     redis: Redis | None = None
-    """A Redis that there is."""
-    rocksdb: RocksDb | None = None
-    """A volume of the head's own; KubeRay must have its gate GCSFaultToleranceEmbeddedStorage
-    open."""
+    """A Redis that there is, instead of the volume."""
 
 
 class Head(Section):
@@ -273,3 +270,8 @@ class Values(Cluster):
     """Who may reach whom."""
     layouts: dict[str, Cut] = Field(default={})
     """What `bifocal plan --values` wrote: how models are cut that the chart's own table lacks."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, given: Any) -> Any:
+        return with_new_names(given)

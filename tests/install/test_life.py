@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from deploy.chart.secrets import Api, fill, keys
-from deploy.chart.secrets import Refused as NotAllowed
+from deploy.chart.api import Api
+from deploy.chart.api import Refused as NotAllowed
+from deploy.chart.secrets import SECRETS, fill, keys
 from deploy.keys import read_keys
 from tests.install.helm import CHART, PROFILES, Helm, Refused
 from tests.install.server import ApiServer
@@ -116,7 +117,7 @@ def test_installed_upgraded_rolled_back_and_taken_off(
 
 def _filled_by_its_job(server: ApiServer, namespace: str, tmp_path: Path) -> dict[str, Any]:
     """The Job's own command, as its ServiceAccount: no kubelet runs it here."""
-    (name,) = objects(server, namespace)["jobs"]
+    (name,) = [each for each in objects(server, namespace)["jobs"] if "-secrets-" in each]
     job = get(server, namespace, f"batch/v1/jobs/{name}")
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -182,6 +183,6 @@ def test_the_job_may_touch_its_own_secrets_alone(
     api = Api("127.0.0.1", server.port, token, namespace, str(server.authority))
     assert fill(api, "llm-bifocal-keys", keys, 0.0)
     with pytest.raises(NotAllowed, match="403"):
-        api.ask("GET", "theirs")
+        api.ask("GET", SECRETS, "theirs")
     with pytest.raises(NotAllowed, match="403"):
-        api.ask("DELETE", "llm-bifocal-keys")
+        api.ask("DELETE", SECRETS, "llm-bifocal-keys")

@@ -156,7 +156,8 @@ def test_the_gateway_takes_its_file(helm: Helm, given: Path | Manifest, tmp_path
     raw = read_document(given).data if isinstance(given, Path) else given
     values = Values.model_validate(raw)
     rendered = helm.template(given, yaml.safe_load(planned.text(values)))
-    (config,) = [each for each in of_kind(rendered, "ConfigMap") if "bifocal.yaml" in each["data"]]
+    configs = of_kind(rendered, "ConfigMap")
+    (config,) = [each for each in configs if "bifocal.yaml" in each.get("data", {})]
     file = tmp_path / "bifocal.yaml"
     file.write_text(config["data"]["bifocal.yaml"])
     found = load(file)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from serving.pools.gangs import HOOK
+from tests.e2e.two_nodes import PATIENCE
 from tests.install.conftest import needed
 from tests.install.helm import PROFILES, Helm, Manifest, Refused, of_kind, pods, ray_groups
 from tests.install.schemas import builtin_problems, custom_problems
@@ -168,13 +170,24 @@ def test_every_pod_has_a_policy(rendered: dict[str, Rendered], profile: str) -> 
         policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
         for policy in of_kind(manifests, "NetworkPolicy")
     }
-    assert guarded == {"gateway", "pools", "weights", "secrets"}
+    assert guarded == {"gateway", "pools", "weights", "secrets", "renew"}
 
 
 def test_no_secret_stands_in_what_is_rendered(rendered: dict[str, Rendered]) -> None:
     for manifests in rendered.values():
         for secret in of_kind(manifests, "Secret"):
             assert not {"data", "stringData"} & secret.keys()
+
+
+@each_profile
+def test_a_head_misses_a_node_as_soon_as_was_measured_and_lets_gangs_finish(
+    rendered: dict[str, Rendered], profile: str
+) -> None:
+    for name, pod in pods(rendered[profile]).items():
+        if name.startswith("RayService"):
+            env = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+            assert (PATIENCE.items() <= env.items()) is name.endswith("/head"), name
+            assert HOOK.items() <= env.items(), name
 
 
 def test_the_same_values_render_the_same(helm: Helm) -> None:

@@ -12,15 +12,19 @@
 app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
-{{/* (list root part suffix): an object's metadata. */}}
-{{- define "bifocal.meta" -}}
+{{/* (list root apiVersion kind part suffix): how an object begins, the labels last. */}}
+{{- define "bifocal.object" -}}
 {{- $root := index . 0 -}}
-name: {{ include "bifocal.name" $root }}{{ with index . 2 }}-{{ . }}{{ end }}
-labels:
-  app.kubernetes.io/part-of: bifocal
-  app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-  helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
-  {{- include "bifocal.selector" . | nindent 2 }}
+---
+apiVersion: {{ index . 1 }}
+kind: {{ index . 2 }}
+metadata:
+  name: {{ include "bifocal.name" $root }}{{ with index . 4 }}-{{ . }}{{ end }}
+  labels:
+    app.kubernetes.io/part-of: bifocal
+    app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+    helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+    {{- include "bifocal.selector" (list $root (index . 3)) | nindent 4 }}
 {{- end }}
 {{/* (list root key): registry/name:tag@digest */}}
 {{- define "bifocal.image" -}}
@@ -52,21 +56,22 @@ securityContext:
   {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000,
    fsGroupChangePolicy: OnRootMismatch, seccompProfile: {type: RuntimeDefault}}
 {{- end }}
-{{/* (list root part name what): a Job as far as its containers. It cannot be changed, so another image
-or another `what` is another Job. */}}
+{{/* (list root part name what resources): a Job as far as what its container runs. It cannot be changed, so
+another image or another `what` is another Job. */}}
 {{- define "bifocal.job" -}}
 {{- $root := index . 0 }}{{ $hash := printf "%s %s" (include "bifocal.image" (list $root "gateway")) (index . 3) | sha256sum | trunc 8 -}}
-apiVersion: batch/v1
-kind: Job
-metadata: {{- include "bifocal.meta" (list $root (index . 1) (printf "%s-%s" (index . 2) $hash)) | nindent 2 }}
+{{ include "bifocal.object" (list $root "batch/v1" "Job" (index . 1) (printf "%s-%s" (index . 2) $hash)) }}
 spec:
   backoffLimit: 20
   template:
     metadata:
       labels: {{- include "bifocal.selector" . | nindent 8 }}
     spec:
-      {{- include "bifocal.pod" (list $root (eq (index . 1) "secrets" | ternary "secrets" "jobs")) | nindent 6 }}
+      {{- include "bifocal.pod" (list $root (has (index . 1) (list "secrets" "renew") | ternary (index . 1) "jobs")) | nindent 6 }}
       restartPolicy: OnFailure
+      containers:
+        - name: {{ index . 1 }}
+          {{- include "bifocal.container" (list $root "gateway" (index . 4)) | nindent 10 }}
 {{- end }}
 {{/* Variables by which a pod finds the weights, and what pulls them finds the hub. */}}
 {{- define "bifocal.weights.env" -}}
@@ -80,3 +85,18 @@ persistentVolumeClaim: {claimName: {{ .Values.volume.claim | default (printf "%s
 {{- else -}}
 emptyDir: {}
 {{- end }}{{ end }}
+{{/* The volume by which a Job asks the API server. */}}
+{{- define "bifocal.account" -}}
+- name: account
+  projected:
+    sources:
+      - serviceAccountToken: {path: token, expirationSeconds: 3600}
+      - configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}
+      - downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}
+{{- end }}
+{{/* (list root part): of a part's Role to its ServiceAccount. */}}
+{{- define "bifocal.binding" }}{{ $name := printf "%s-%s" (include "bifocal.name" (index . 0)) (index . 1) -}}
+{{ include "bifocal.object" (list (index . 0) "rbac.authorization.k8s.io/v1" "RoleBinding" (index . 1) (index . 1)) }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ $name }}}
+subjects: [{kind: ServiceAccount, name: {{ $name }}, namespace: {{ (index . 0).Release.Namespace }}}]
+{{- end }}

@@ -1,4 +1,48 @@
-{{/* (list root group resources part): the pod of a Ray head or worker. KubeRay adds the line that
+{{/* (list root group cluster): a group's rayClusterConfig. */}}
+{{- define "bifocal.raycluster" -}}
+{{- $root := index . 0 }}{{ $name := index . 1 }}{{ $group := get $root.Values.gpus $name }}{{ $cpu := eq $group.kind "cpu" -}}
+{{- $start := dict "disable-usage-stats" "true" "object-store-memory" "134217728" }}{{ $per := $group.perNode | default 1 | int -}}
+{{- $room := include "bifocal.room" (list $root $name) | fromJson }}{{ $hosts := int $room.hosts -}}
+{{- $resources := $group.resources | default (dict "cpu" (mul ($cpu | ternary 1 4) $per | toString) "memory" ($cpu | ternary 4 24 | mul $per | printf "%dGi")) -}}
+{{- if not $cpu }}{{ $resources = merge (dict "nvidia.com/gpu" (toString $per)) $resources }}{{ end -}}
+{{- $tolerations := $cpu | ternary list (list (dict "key" "nvidia.com/gpu" "operator" "Exists" "effect" "NoSchedule")) -}}
+rayVersion: {{ $root.Values.table.ray | quote }}
+authOptions: {mode: token, secretName: {{ include "bifocal.tokens" $root }}}
+{{ with $root.Values.head.state.redis }}gcsFaultToleranceOptions: {redisAddress: {{ quote .address }}{{ with .secret }}, redisPassword: {valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}}{{ end }}}{{ end }}
+headGroupSpec:
+  rayStartParams: {{ merge (dict "num-cpus" "0" "num-gpus" "0" "dashboard-host" "0.0.0.0") $start | toJson }}
+  template:
+    metadata:
+      labels: {{- include "bifocal.selector" (list $root "pools") | nindent 8 }}
+    spec:
+      {{- include "bifocal.ray.pod" (list $root $group $root.Values.head.resources "head" (include "bifocal.state" .)) | nindent 6 }}
+      nodeSelector: {{ toJson $root.Values.head.nodeSelector }}
+      tolerations: {{ toJson $root.Values.head.tolerations }}
+workerGroupSpecs:
+  - groupName: {{ $name }}
+    {{- range list "replicas" "minReplicas" "maxReplicas" }}{{ printf "%s: %d" . (int $room.pods) | nindent 4 }}{{ end }}
+    numOfHosts: {{ $hosts }}
+    labels: {{ $group.labels | default dict | toJson }}
+    # CPUs are only a count: for ranks, replicas, and to build. Ranks on several nodes need what Ray takes for GPUs.
+    rayStartParams: {{ merge (dict "num-cpus" (and $cpu (eq $hosts 1) | ternary 1 2 | mul $per | add1 | toString)) (and $cpu (gt $hosts 1) | ternary (dict "num-gpus" (toString $per)) dict) $start | toJson }}
+    template:
+      metadata:
+        labels: {{- include "bifocal.selector" (list $root "pools") | nindent 10 }}
+      spec:
+        {{- include "bifocal.ray.pod" (list $root $group $resources "worker" "") | nindent 8 }}
+        nodeSelector: {{ $group.nodeSelector | default dict | toJson }}
+        tolerations: {{ concat ($group.tolerations | default list) $tolerations | default list | toJson }}
+{{- end }}
+{{/* (list root group): a name for all of it that KubeRay's hash sees, and nothing else (`deploy.diff.kuberay`). */}}
+{{- define "bifocal.raycluster.of" }}{{ $of := include "bifocal.raycluster" (append . "") | fromYaml -}}
+{{- range $each := prepend $of.workerGroupSpecs $of.headGroupSpec }}{{ $_ := unset $each.template.spec "tolerations" }}
+  {{- range list "replicas" "minReplicas" "maxReplicas" }}{{ $_ := unset $each . }}{{ end }}
+{{- end }}{{ toJson $of | sha256sum | trunc 8 }}{{ end }}
+{{/* (list root group cluster): the claim of a head's state, if there is one. */}}
+{{- define "bifocal.state" }}{{ $state := (index . 0).Values.head.state -}}
+{{- if and $state.keep (not $state.redis) }}{{ include "bifocal.name" (index . 0) }}-{{ rest . | join "-" }}{{ end }}{{ end }}
+
+{{/* (list root group resources part claim): the pod of a Ray head or worker. KubeRay adds the line that
 starts Ray, /dev/shm, a wait for the head, and Ray's token. */}}
 {{- define "bifocal.ray.pod" -}}
 {{- $root := index . 0 }}{{ $group := index . 1 }}{{ $head := eq (index . 3) "head" -}}
@@ -9,26 +53,22 @@ containers:
   - name: ray-{{ index . 3 }}
     {{- include "bifocal.container" (list $root (eq $group.kind "cpu" | ternary "cpu" "gpu") (index . 2) (and (not $head) ($group.network).rdma)) | nindent 4 }}
     env:
-      - {name: HOME, value: /tmp}
-      - {name: XDG_CACHE_HOME, value: /cache}
-      - {name: RAY_SERVE_ENABLE_DIRECT_INGRESS, value: "1"}
-      - {name: RAY_SERVE_ENABLE_HA_PROXY, value: "0"}
-      - {name: RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S, value: {{ quote $times.drain }}}
-      - {name: RAY_USAGE_STATS_ENABLED, value: "0"}
+      {{- $state := index . 4 | empty | ternary dict $root.Values.table.state }}
+      {{- range $key, $value := merge (dict "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S" (toString $times.drain)) $state ($head | ternary $root.Values.table.head dict) $root.Values.table.node }}
+      - {name: {{ $key }}, value: {{ quote $value }}}
+      {{- end }}
       - {name: BIFOCAL_POOL_TOKEN, valueFrom: {secretKeyRef: {name: {{ include "bifocal.tokens" $root }}, key: pool_token}}}
       {{- include "bifocal.weights.env" $root | nindent 6 }}
     {{ with $root.Values.secrets.hub }}envFrom: [{secretRef: {name: {{ . }}}}]{{ end }}
-    ports:
-      {{- range $name, $port := $head | ternary (dict "gcs-server" 6379 "dashboard" 8265 "serve" 8000 "metrics" 8080) (dict "serve" 8000 "metrics" 8080) }}
-      - {name: {{ $name }}, containerPort: {{ $port }}, protocol: TCP}
-      {{- end }}
-    readinessProbe: {httpGet: {path: /api/healthz, port: 52365}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 10}
-    livenessProbe: {httpGet: {path: /api/healthz, port: 52365}, initialDelaySeconds: 30, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 120}
+    ports: {{ concat $root.Values.table.ports.node ($head | ternary $root.Values.table.ports.head list) | toJson }}
+    {{- toYaml $root.Values.table.probes | nindent 4 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       - {name: cache, mountPath: /cache}
       - {name: weights, mountPath: {{ include "bifocal.weights.folder" $root }}}
+      {{ if index . 4 }}- {name: state, mountPath: {{ $root.Values.table.state.RAY_gcs_storage_path }}}{{ end }}
 volumes:
+  {{ with index . 4 }}- {name: state, persistentVolumeClaim: {claimName: {{ . }}}}{{ end }}
   - {name: tmp, emptyDir: {}}
   - {name: cache, emptyDir: {}}
   - name: weights
