@@ -1,0 +1,195 @@
+"""The fifteen properties: each named test is there and runs, and those that no other file shows."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from serving.catalog import CATALOG
+from serving.gateway.loading import BYTES_PER_WEIGHT, READ_BYTES_PER_S
+from serving.values import ModelName
+from tests.install import numbers
+from tests.install.conftest import needed
+from tests.install.helm import CHART, PROFILES, Helm, Manifest, of_kind, pods, ray_groups
+from tests.install.lives import life
+from tests.install.properties import PROPERTIES
+from tests.install.server import ApiServer
+
+ROOT = CHART.parents[1]
+PROFILE = {path.stem: path for path in PROFILES}
+each_profile = pytest.mark.parametrize("profile", PROFILE)
+REDIS = {"head": {"state": {"redis": {"address": "redis://redis:6379"}}}}
+
+
+def test_the_page_is_current(helm: Helm, server: ApiServer) -> None:
+    assert numbers.PAGE.read_text() == numbers.page(helm, life(helm, server)), numbers.HEAD
+
+
+def test_every_test_that_is_named_is_there_and_no_mark_skips_it() -> None:
+    """What else skips one is a program that is missing: in CI all of them are there."""
+    needed("helm", "etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "crds", "python")
+    named = sorted({name for each in PROPERTIES for name in each.tests})
+    command = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider")
+    more = ("-p", "tests.install.skipped", "-o", "addopts=")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, *more, *named], cwd=ROOT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "skipped: none" in done.stdout, done.stdout[-2000:]
+
+
+def test_each_property_has_a_test_or_says_what_is_missing() -> None:
+    assert len(PROPERTIES) == 15
+    assert all(each.tests or each.lacks for each in PROPERTIES)
+
+
+@each_profile
+def test_a_rollout_waits_for_the_bytes_of_the_pool_that_is_there_first(
+    helm: Helm, profile: str
+) -> None:
+    rendered = helm.template(PROFILE[profile])
+    (deployment,) = of_kind(rendered, "Deployment")
+    starts = []
+    for service in of_kind(rendered, "RayService"):
+        for application in json.loads(service["spec"]["serveConfigV2"])["applications"]:
+            facts = CATALOG[ModelName(application["name"])]
+            precision = "fp8" if "FP8" in str(application["args"]) else "bf16"
+            starts.append(facts.parameters * BYTES_PER_WEIGHT[precision] / READ_BYTES_PER_S)
+    waits = deployment["spec"]["progressDeadlineSeconds"]
+    assert min(starts) + 600 < waits < min(starts) + 600 + 120
+
+
+def test_a_larger_model_alone_is_waited_for_longer(helm: Helm) -> None:
+    def waits(models: Manifest) -> int:
+        given = {"gpus": {"big": {"kind": "h100-80g", "perNode": 8}}, "models": models}
+        (deployment,) = of_kind(helm.template(given), "Deployment")
+        found: int = deployment["spec"]["progressDeadlineSeconds"]
+        return found
+
+    large = {"qwen3-235b-a22b": {"on": "big", "precision": "fp8"}}
+    small = {"qwen3-8b": {"on": "big"}}
+    read = (CATALOG[ModelName("qwen3-235b-a22b")].parameters * 1 / READ_BYTES_PER_S) - (
+        CATALOG[ModelName("qwen3-8b")].parameters * 2 / READ_BYTES_PER_S
+    )
+    assert math.isclose(waits(large) - waits(small), read, abs_tol=2)
+
+
+@each_profile
+def test_no_probe_ends_a_pod_whose_model_is_loading(helm: Helm, profile: str) -> None:
+    """They ask Ray's agent on its node, which answers while engines load; KubeRay's own would ask
+    the port of Serve."""
+    for service in of_kind(helm.template(PROFILE[profile]), "RayService"):
+        for group in ray_groups(service):
+            (container,) = group["template"]["spec"]["containers"]
+            assert "startupProbe" not in container
+            for probe in ("livenessProbe", "readinessProbe"):
+                assert container[probe]["httpGet"] == {"path": "/api/healthz", "port": 52365}
+
+
+@pytest.mark.parametrize("profile", ["h100x8", "h100x8x2", "mixed"])
+def test_a_job_pulls_what_the_pool_will_ask_for(helm: Helm, profile: str) -> None:
+    rendered = helm.template(PROFILE[profile])
+    wanted = {
+        application["args"]["weights"]["source"]
+        for service in of_kind(rendered, "RayService")
+        for application in json.loads(service["spec"]["serveConfigV2"])["applications"]
+    }
+    pulled = {}
+    for job in of_kind(rendered, "Job"):
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        if container["command"][:3] == ["bifocal", "weights", "pull"]:
+            pulled[container["command"][3]] = job["spec"]["template"]["spec"]["volumes"]
+    assert pulled.keys() == wanted
+    (service, *_) = of_kind(rendered, "RayService")
+    volumes_of_a_pool = ray_groups(service)[1]["template"]["spec"]["volumes"]
+    (weights,) = [volume for volume in volumes_of_a_pool if volume["name"] == "weights"]
+    assert all(weights in volumes for volumes in pulled.values()), "onto the pool's own volume"
+
+
+def test_a_pod_reaches_what_it_must_and_nothing_else(helm: Helm) -> None:
+    """DNS for all; the hub for what pulls weights; the API server for Jobs that change objects."""
+    closed = {"network": {"weights": [], "apiServer": "10.96.0.1/32"}}
+    found = egress(helm.template(PROFILE["mixed"], closed))
+    pools = {"pools 8265", "pools 30000-31000"}
+    assert found.pop("gateway") - {"gateway 8000"} == {"kube-system 53", *pools}
+    assert found.pop("pools") == {"kube-system 53", "pools any"}
+    assert found.pop("weights") == {"kube-system 53"}
+    assert "secrets" in found
+    for job, to in found.items():
+        assert to == {"kube-system 53", "10.96.0.1/32 443", "10.96.0.1/32 6443"}, job
+    opened = egress(helm.template(PROFILE["mixed"], REDIS))
+    assert opened["weights"] == {"kube-system 53", "0.0.0.0/0 443"}
+    assert opened["pools"] == {"kube-system 53", "pools any", "0.0.0.0/0 443", "any 6379"}
+
+
+def egress(rendered: list[Manifest]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for policy in of_kind(rendered, "NetworkPolicy"):
+        to = found.setdefault(policy["metadata"]["name"].removeprefix("test-bifocal-"), set())
+        for rule in policy["spec"]["egress"]:
+            ports = {_port(each) for each in rule.get("ports", ())} or {"any"}
+            to |= {f"{_peer(peer)} {port}" for peer in rule.get("to", [{}]) for port in ports}
+    return found
+
+
+def _peer(peer: Manifest) -> str:
+    if "ipBlock" in peer:
+        return str(peer["ipBlock"]["cidr"])
+    labels = [value for each in peer.values() for value in sorted(each["matchLabels"].items())]
+    return str(labels[0][1]) if labels else "any"
+
+
+def _port(port: Manifest) -> str:
+    return f"{port['port']}-{port['endPort']}" if "endPort" in port else str(port["port"])
+
+
+def test_a_second_cluster_is_built_only_where_it_is_asked_for(helm: Helm) -> None:
+    given = {"gpus": {"l40s": {"upgrade": {"strategy": "blueGreen"}}}}
+    strategies = {
+        service["metadata"]["name"]: service["spec"]["upgradeStrategy"]["type"]
+        for service in of_kind(helm.template(PROFILE["mixed"], given), "RayService")
+    }
+    assert strategies == {"test-bifocal-l40s": "NewCluster", "test-bifocal-h100x8": "None"}
+
+
+@pytest.mark.parametrize("named", [("keys",), ("tokens",), ("keys", "tokens")])
+def test_secrets_that_are_named_are_used_and_none_is_made(
+    helm: Helm, named: tuple[str, ...]
+) -> None:
+    """An ExternalSecret's target is one like any other."""
+    given = {"secrets": {name: f"our-{name}" for name in named}}
+    rendered = helm.template(PROFILE["pocket"], given)
+    made = {secret["metadata"]["name"] for secret in of_kind(rendered, "Secret")}
+    assert made == {f"test-bifocal-{name}" for name in {"keys", "tokens"} - set(named)}
+    filled = [job for job in of_kind(rendered, "Job") if "secrets" in job["metadata"]["name"]]
+    assert bool(filled) == bool(made)
+    roles = [role for role in of_kind(rendered, "Role") if "secrets" in role["metadata"]["name"]]
+    assert bool(roles) == bool(made)
+    text = json.dumps(pods(rendered) | {"ray": of_kind(rendered, "RayService")})
+    for name in named:
+        assert f"our-{name}" in text
+        assert f"test-bifocal-{name}" not in text
+
+
+def test_the_notes_say_each_pools_layout_and_the_command_that_proves_it(
+    helm: Helm, server: ApiServer
+) -> None:
+    there = replace(helm, kubeconfig=server.kubeconfig)
+    here = ("--namespace", "notes")
+    there("install", "llm", CHART, *there.values(PROFILE["mixed"]), *here, "--create-namespace")
+    notes = there("get", "notes", "llm", *here)
+    there("uninstall", "llm", *here)
+    assert "qwen3-8b: 1 x (TP 1, PP 1, DP 1)" in notes
+    proof = [line.strip() for line in notes.splitlines() if "bifocal plan --model" in line]
+    assert len(proof) == 3
+    for line in proof:
+        words = line.split()[line.split().index("plan") :]
+        command = (sys.executable, "-m", "deploy.cli", *words)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Memory of one GPU" in done.stdout
