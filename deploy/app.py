@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from deploy.addresses import is_loopback
 from deploy.config import Cluster
+from serving.config import ModelSpec
 from serving.gateway import (
     FixedSource,
     Gateway,
@@ -24,6 +25,7 @@ from serving.gateway.targets import TargetSource
 from serving.keys import KeyStore
 from serving.observer import Observer
 from serving.routing import Family
+from serving.routing.absence import Policy
 from serving.values import ModelName
 
 
@@ -46,7 +48,7 @@ def build(
     """The ASGI application. `peers` are where other gateways of the same service are; they know
     each other by the pools' token, so without one they stay strangers."""
     served = {
-        name: Served(facts, cluster.models[name].precision)
+        name: Served(facts, cluster.models[name].precision, _absence(cluster.models[name]))
         for name, facts in cluster.served.items()
     }
     service = Service(
@@ -69,6 +71,10 @@ def build(
     if fixed:
         sources.append(FixedSource(fixed, target_tokens))
     return Gateway(service, sources, every=cluster.gateway.targets_every, peering=peering)
+
+
+def _absence(spec: ModelSpec) -> Policy:
+    return Policy(spec.hold_for, spec.instead)
 
 
 def _may_sleep(cluster: Cluster) -> frozenset[ModelName]:

@@ -68,7 +68,7 @@ def _meanwhile(spec: ModelSpec) -> str:
     waits = f"waits up to {spec.hold_for:g} s and then " if spec.hold_for else ""
     if spec.instead is None:
         return f"{waits}is told 503 with Retry-After"
-    return f"{waits}is answered by {spec.instead}, which the answer says (x-bifocal-instead)"
+    return f"{waits}is answered by {spec.instead}, which the answer says (x-bifocal-instead-of)"
 
 
 def _gang(pool: Pool) -> str:

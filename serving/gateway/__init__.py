@@ -3,6 +3,9 @@
 asgi      what a request holds and how it is answered
 app       routes, the error handler, start and end
 answer    the life of one request for tokens
+sending   a parsed request on its way to a pool, or to whoever stands in for it
+away      requests whose pool is away: they wait here
+service   what the endpoint is made of
 relay     an engine's answer on its way to the client: streamed, and whole
 upstream  the connection to a replica
 targets   where the replicas are: Ray's REST API, or fixed addresses
@@ -19,9 +22,9 @@ operator  an operator's routes
 models    what the endpoint says of its models and of itself
 """
 
-from serving.gateway.answer import Served, Service
 from serving.gateway.app import Gateway
 from serving.gateway.peers import Peering
+from serving.gateway.service import Served, Service
 from serving.gateway.standing import StandingOrders
 from serving.gateway.targets import FixedSource, RaySource, TargetSource
 

@@ -4,30 +4,22 @@
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from serving import admission, routing, thinking
+from serving import admission, routing
 from serving.accounting import expected_tokens
-from serving.catalog import ModelFacts
 from serving.config import Limits
-from serving.errors import (
-    AnswerTimeout,
-    BifocalError,
-    ContextOverflow,
-    PoolDrained,
-    RequestTimeout,
-)
-from serving.gateway.asgi import Headers, Reply, Request
+from serving.errors import AnswerTimeout, BifocalError, RequestTimeout
+from serving.gateway.asgi import Reply, Request
 from serving.gateway.call import Call
-from serving.gateway.relay import Path, relay
-from serving.gateway.standing import StandingOrders
+from serving.gateway.relay import Path
+from serving.gateway.sending import Going, Sender
+from serving.gateway.service import Service
 from serving.gateway.watch import Limit, Watch
-from serving.keys import KeyStore
-from serving.observer import Observer, ReplicaFailed, RequestRouted
-from serving.values import Mode, ModelName, RequestId, Route
+from serving.observer import ReplicaFailed
+from serving.values import Mode, RequestId, Route
 from serving.wire import chat, completions
 from serving.wire import request as wire
 from serving.wire.json import decode_object
@@ -46,40 +38,13 @@ COMPLETIONS: Final = Endpoint("completions", "/v1/completions", completions.pars
 BODY: Final = Limit(60.0, RequestTimeout, "the body did not arrive within 60 s")
 """A client that sends its body slower than this holds a place for nothing."""
 
-DRAINED_RETRY_S: Final = 30
-"""Nobody knows when an operator is done; half a minute is neither rude nor long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A model as it is served here."""
-
-    facts: ModelFacts
-    precision: str
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What the endpoint is made of; all of it is built by the composition root."""
-
-    family: routing.Family
-    served: Mapping[ModelName, Served]
-    keys: KeyStore
-    observer: Observer
-    limits: Limits
-    keep_alive: float
-    """Seconds."""
-    longest_answer: float
-    """Seconds."""
-    standing: StandingOrders = field(default_factory=StandingOrders)
-    """What operators have ordered."""
-
 
 class Answers:
     """Answers requests for tokens, and counts those that are under way."""
 
     def __init__(self, service: Service, path: Path) -> None:
         self._service, self._path = service, path
+        self._sender = Sender(service, path)
         self._in_flight = 0
 
     async def answer(
@@ -110,22 +75,10 @@ class Answers:
             body = decode_object(await request.body(limits.body_size), limits.json_depth)
             watch.client(request)
             parsed = call.request = endpoint.parse(body, limits)
-            route, cap_is_ours = self._decide(parsed, call)
-            reply.headers.extend(_route_headers(route))
-            if parsed.stream:
-                watch.silence()
-            try:
-                await relay(self._path, call, reply, parsed, route, watch)
-            except ContextOverflow:
-                if not cap_is_ours or reply.started:
-                    raise
-                # The prompt and our cap did not fit together. Without the cap the engine gives
-                # what is left, which is then less than the cap.
-                wire.uncap(parsed)
-                await relay(self._path, call, reply, parsed, route, watch)
+            route = self._decide(parsed, call)
+            await self._sender.answer(Going.of(call, reply, parsed, watch), route)
 
-    def _decide(self, parsed: wire.WireRequest, call: Call) -> tuple[Route, bool]:
-        """The route, and the body as the engine gets it."""
+    def _decide(self, parsed: wire.WireRequest, call: Call) -> Route:
         service = self._service
         facts = routing.facts_of(
             parsed.model,
@@ -135,19 +88,11 @@ class Answers:
             tools=parsed.tools,
             wants_schema=parsed.wants_schema,
         )
-        held = service.standing.held
-        route = routing.choose(facts, service.family, held.forced)
-        if route.model in held.drained:
-            msg = f"{route.model} takes nothing new: an operator drains it"
-            raise PoolDrained(msg, retry_after_s=DRAINED_RETRY_S)
-        if not parsed.is_chat:
-            route = replace(route, mode=Mode.PLAIN)  # a bare prompt has no switch
-        cap_is_ours = wire.order(parsed, _orders(route, parsed, service))
         cap = None if parsed.cap is None else parsed.cap.tokens
         call.tokens = expected_tokens(facts.prompt_chars, cap, parsed.choices)
-        call.route = route
-        service.observer.on(RequestRouted(call.id, call.team, route))
-        return route, cap_is_ours
+        route = routing.choose(facts, service.family, service.standing.held.forced)
+        # A bare prompt has no switch.
+        return route if parsed.is_chat else replace(route, mode=Mode.PLAIN)
 
     def _admit(self) -> None:
         refusal = admission.refusal(self._in_flight, self._service.limits.concurrent_requests)
@@ -159,26 +104,3 @@ class Answers:
     def _release(self) -> None:
         self._in_flight -= 1
         self._service.observer.in_flight(-1)
-
-
-@lru_cache(maxsize=1024)
-def _route_headers(route: Route) -> Headers:
-    return [
-        (b"x-bifocal-model", route.model.encode()),
-        (b"x-bifocal-thinking", b"on" if route.mode is Mode.THINKING else b"off"),
-        (b"x-bifocal-reason", route.reason.encode()),
-    ]
-
-
-def _orders(route: Route, parsed: wire.WireRequest, service: Service) -> wire.Orders:
-    served = service.served[route.model]
-    return wire.Orders(
-        model=route.model,
-        mode=route.mode,
-        template_kwargs=thinking.template_kwargs(route.mode, served.facts)
-        if parsed.is_chat
-        else {},
-        sampling=thinking.sampling(route.mode, served.precision),
-        output_tokens=service.limits.output_tokens.of(route.mode),
-        context=served.facts.context,
-    )

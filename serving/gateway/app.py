@@ -29,7 +29,7 @@ from serving.errors import (
     WrongMethod,
 )
 from serving.gateway import models
-from serving.gateway.answer import CHAT, COMPLETIONS, Answers, Service
+from serving.gateway.answer import CHAT, COMPLETIONS, Answers
 from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, request_id
 from serving.gateway.loading import expected_start_s
 from serving.gateway.operator import Operator
@@ -38,7 +38,8 @@ from serving.gateway.peers import EVERY_S, Peering, Peers
 from serving.gateway.pool import Pools
 from serving.gateway.refresh import Refresh
 from serving.gateway.relay import Path
-from serving.gateway.scrape import REPLICAS, TARGETS, Scrape
+from serving.gateway.scrape import REPLICA, TARGETS, Scrape
+from serving.gateway.service import Service
 from serving.gateway.standing import Unrevoked
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
@@ -130,6 +131,7 @@ class Gateway:
             "/v1/models": {"GET": self._list_models},
             "/metrics": {"GET": self._metrics},
             TARGETS: {"GET": self._list_targets},
+            REPLICA: {"GET": self._replica_metrics},
             "/health": {"GET": self._health},
             "/ready": {"GET": self._ready},
         }
@@ -173,8 +175,6 @@ class Gateway:
         methods = self._routes.get(request.path)
         if methods is None and request.path.startswith(_ONE_MODEL):
             methods = {"GET": self._one_model}
-        if methods is None and request.path.startswith(REPLICAS):
-            methods = {"GET": self._replica_metrics}
         if methods is None:
             msg = f"there is no {request.path[:128]}; there are {', '.join(self._routes)}"
             raise UnknownPath(msg)

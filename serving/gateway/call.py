@@ -27,6 +27,8 @@ class Call:
     tokens: int = 0
     """What it is expected to come to."""
     retries: int = 0
+    seen: bool = False
+    """Whether a replica has, or may have, seen anything of it."""
     first_token: float | None = None
     """When the first content went out, after which nothing is retried."""
     usage: Usage | None = None

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from serving.gateway.answer import Served, Service
 from serving.gateway.pool import Pools, PoolSnapshot
+from serving.gateway.service import Served, Service
 from serving.routing import VIRTUAL, Family
 from serving.routing.family import Depth
 from serving.values import Mode, ModelName

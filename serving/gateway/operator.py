@@ -23,11 +23,11 @@ import msgspec
 
 from serving.errors import LimitExceeded, MalformedRequest, NotAllowed, UnknownModel
 from serving.gateway import peers
-from serving.gateway.answer import Service
 from serving.gateway.asgi import Reply, Request
 from serving.gateway.orders import DRAINED, KEY, LIFTED, MODE, MOST, POOL, REVOKED, Order
 from serving.gateway.peers import Peers
 from serving.gateway.pool import Pools
+from serving.gateway.service import Service
 from serving.gateway.standing import StandingOrders
 from serving.keys import OPERATE
 from serving.values import OPEN_TEAM, ModelName, RequestId

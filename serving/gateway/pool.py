@@ -145,6 +145,8 @@ class Pools:
         for name in starts:
             self._status[name] = PoolStatus(PoolState.UNKNOWN)
             self._replicas[name] = {}
+        self._left: dict[ModelName, float] = {}
+        """When requests were last seen on replicas that leave, in seconds since the epoch."""
         self._turn = 0
 
     def snapshot(self, name: ModelName) -> PoolSnapshot:
@@ -173,8 +175,16 @@ class Pools:
         there = [r.snapshot() for r in self._replicas[name].values() if not r.down]
         target = balance.choose(there, self._turn, avoid)
         if target is None:
-            raise _nothing_there(name, self.snapshot(name), now, self._starts[name])
+            raise self._nothing_there(name, now)
         return target
+
+    def away(self, name: ModelName, now: float) -> BifocalError | None:
+        """Why nobody can answer, with the seconds until another try is worth it."""
+        return None if self.snapshot(name).ready else self._nothing_there(name, now)
+
+    def failed_to_start(self, name: ModelName) -> bool:
+        """It does not come back by itself."""
+        return self._status[name].state is PoolState.FAILED and not self._replicas[name]
 
     def begin(
         self, name: ModelName, target: Target, tokens: int, now: float, give_up: Callable[[], None]
@@ -232,8 +242,11 @@ class Pools:
             (n, r.target) for n, r in leaving if r.silent(now)
         ]
 
-    def update(self, found: Mapping[ModelName, PoolStatus], now: float) -> None:
-        """What a source says of its pools; what we know of replicas that stay is kept."""
+    def update(
+        self, found: Mapping[ModelName, PoolStatus], now: float, wall: float | None = None
+    ) -> None:
+        """What a source says of its pools; what we know of replicas that stay is kept. `wall` is
+        now in seconds since the epoch."""
         for name, status in found.items():
             known = self._replicas[name] | {
                 id: replica for (pool, id), replica in self._leaving.items() if pool == name
@@ -247,6 +260,8 @@ class Pools:
                 self._leaving.pop((name, id), None)
                 if id not in self._replicas[name] and replica.attempts:
                     self._leaving[name, id] = replica
+                    if wall is not None:
+                        self._left[name] = wall
             for replica in self._replicas[name].values():
                 if replica.load is not None and now - replica.told_at > LOAD_STALE_S:
                     replica.tell(None, now)
@@ -254,14 +269,21 @@ class Pools:
     def _snapshots(self, name: ModelName) -> tuple[ReplicaSnapshot, ...]:
         return tuple([replica.snapshot() for replica in self._replicas[name].values()])
 
+    def _nothing_there(self, name: ModelName, now: float) -> BifocalError:
+        pool, start_s = self.snapshot(name), self._starts[name]
+        msg = f"{name} is not ready: {pool.why_not}"
+        if pool.status.state is PoolState.FAILED:
+            return EngineUnavailable(msg, retry_after_s=round(start_s))
+        if pool.replicas:  # one may be well again any moment, or is replaced
+            return EngineUnavailable(msg, retry_after_s=SOON_S)
+        since = _since(pool.status, self._left.get(name))
+        elapsed = 0.0 if since is None else max(0.0, now - since)
+        return PoolLoading(msg, retry_after_s=retry_after_s(start_s, elapsed))
 
-def _nothing_there(name: ModelName, pool: PoolSnapshot, now: float, start_s: float) -> BifocalError:
-    msg = f"{name} is not ready: {pool.why_not}"
-    if pool.status.state is PoolState.FAILED:
-        return EngineUnavailable(msg, retry_after_s=round(start_s))
-    if pool.replicas:  # one may be well again any moment, or is replaced
-        return EngineUnavailable(msg, retry_after_s=SOON_S)
-    # A pool that has lost its replicas starts anew, however long ago it was deployed.
-    since = None if pool.status.state is PoolState.RUNNING else pool.status.since
-    elapsed = 0.0 if since is None else max(0.0, now - since)
-    return PoolLoading(msg, retry_after_s=retry_after_s(start_s, elapsed))
+
+def _since(status: PoolStatus, left: float | None) -> float | None:
+    """Since when it starts. A pool that has lost its replicas starts anew, however long ago it was
+    deployed; where one leaves room for the next, that starts when the answers on it have ended."""
+    if status.state is PoolState.RUNNING or status.since is None:
+        return None
+    return max(status.since, left or 0.0)

@@ -3,6 +3,7 @@ they are."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -56,7 +57,7 @@ class Refresh:
             self._away.add(source)
         else:
             self._away.discard(source)
-            self._pools.update(found, self._clock())
+            self._pools.update(found, self._clock(), time.time())
 
     async def _probe(self, name: ModelName, target: Target) -> None:
         health = await self._upstream.health(target)

@@ -16,7 +16,7 @@ from serving.errors import AnswerTimeout, EngineError, EngineFailed, EngineUnava
 from serving.gateway.asgi import JSON, Reply
 from serving.gateway.call import Call
 from serving.gateway.pool import Attempt, Pools
-from serving.gateway.upstream import BROKE, Upstream
+from serving.gateway.upstream import BROKE, NO_CONNECTION, Upstream
 from serving.gateway.watch import Limit, Watch
 from serving.observer import Observer, ReplicaFailed
 from serving.values import ModelName, Route, Target
@@ -57,10 +57,20 @@ async def relay(
     path: Path, call: Call, reply: Reply, request: WireRequest, route: Route, watch: Watch
 ) -> None:
     """Sends the whole answer to the client, or raises."""
-    # A whole answer's first byte comes with its last, so only a stream can be late with it.
-    watch.allow(path.first_byte if request.stream else path.longest_answer, call.started)
+    _allow(path, call, request, watch)
     exchange = Exchange(call, request, route.model, encode(request.body), watch)
     await _try_twice(path, exchange, reply)
+
+
+def _allow(path: Path, call: Call, request: WireRequest, watch: Watch) -> None:
+    """A whole answer's first byte comes with its last, so only a stream can be late with it. It
+    is counted from now: the engine is not to blame for what was waited before."""
+    now = path.clock()
+    first, longest = path.first_byte, path.longest_answer
+    if request.stream and now + first.seconds < call.started + longest.seconds:
+        watch.allow(first, now)
+    else:
+        watch.allow(longest, call.started)
 
 
 async def _try_twice(path: Path, exchange: Exchange, reply: Reply) -> None:
@@ -108,7 +118,13 @@ async def _exchange(
     path: Path, exchange: Exchange, reply: Reply, target: Target, attempt: Attempt
 ) -> None:
     call = exchange.call
-    response = await path.upstream.post(target, call.path, exchange.body, call.id)
+    seen_before, call.seen = call.seen, True
+    try:
+        response = await path.upstream.post(target, call.path, exchange.body, call.id)
+    except EngineUnavailable as error:
+        if isinstance(error.__cause__, NO_CONNECTION):
+            call.seen = seen_before
+        raise
     try:
         if response.status != 200:
             raise engine_error(response.status, await response.read())

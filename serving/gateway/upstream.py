@@ -27,6 +27,8 @@ _NO_DEADLINE: Final = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WIT
 """The answer's deadlines are the gateway's, by request."""
 BROKE: Final = (aiohttp.ClientError, ConnectionError)
 """What aiohttp raises when a connection cannot be made or does not last."""
+NO_CONNECTION: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""Of these, what is raised before the replica has seen anything of the request."""
 
 
 REPLICA_HEADERS: Final = {

@@ -66,7 +66,13 @@ class Watch:
 
     def silence(self) -> None:
         """From now on the client is told comments when it is told nothing else for long."""
+        self._reply.last_event = time.monotonic()
         self._speaks = True
+
+    def hush(self) -> None:
+        """No comments from now on: the first of them would be a 200, and it is not known any more
+        whether there will be an answer."""
+        self._speaks = False
 
     def _fire_by(self, moment: float) -> None:
         # A timer that fires too early looks and waits on, which is cheaper than to move it.

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     SIMPLE = "short and simple"
     FORCED_FAST = "forced fast"
     FORCED_DEEP = "forced deep"
+    STANDS_IN = "stands in"
+    """For a model that is away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import uvicorn
 
-from serving.catalog import CATALOG
+from serving.catalog import CATALOG, ModelFacts
 from serving.config import Limits
 from serving.gateway import (
     FixedSource,
@@ -29,6 +29,7 @@ from serving.gateway import (
 from serving.keys import KeyStore, NoKeys
 from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.routing import Family
+from serving.routing.absence import Policy
 from serving.values import ModelName
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -281,10 +282,14 @@ async def gateway(
     standing: StandingOrders | None = None,
     peering: Peering | None = None,
     port: int = 0,
+    away: Policy | None = None,
+    facts: Mapping[ModelName, ModelFacts] = CATALOG,
     **limits: Any,
 ) -> AsyncIterator[str]:
-    """A gateway before these replicas of both pocket models; yields its URL."""
-    served = {name: Served(CATALOG[name], "bf16") for name in (DENSE, MOE)}
+    """A gateway before these replicas of both pocket models; yields its URL. `away` is what becomes
+    of the dense one's requests when nobody can answer them."""
+    policies = {DENSE: away or Policy(), MOE: Policy()}
+    served = {name: Served(facts[name], "bf16", policy) for name, policy in policies.items()}
     service = Service(
         family=Family.of({name: model.facts for name, model in served.items()}),
         served=served,

@@ -126,6 +126,28 @@ def test_a_loading_pool_tells_the_seconds_that_are_left(now: float, seconds: flo
     assert caught.value.retry_after_s == seconds
 
 
+def test_a_start_is_counted_from_the_last_answer_of_the_replica_that_leaves_room_for_it() -> None:
+    """Without room beside it the next one starts when it is gone, however long ago that began."""
+    pools, leaving = pools_with(A), {NAME: PoolStatus(PoolState.LOADING, since=1000.0)}
+    attempt = begin(pools, A)
+    seconds = []
+    for at in (1, 40, 60, 80):
+        if at == 60:
+            attempt.end()
+        pools.update(leaving, now=at, wall=1000.0 + at)
+        found = pools.away(NAME, 1000.0 + at)
+        assert isinstance(found, PoolLoading)
+        seconds.append(found.retry_after_s)
+    assert seconds == [START_S, START_S, START_S - 20, START_S - 40]
+
+
+def test_a_pool_that_is_there_is_not_away() -> None:
+    pools = pools_with(A)
+    assert pools.away(NAME, 0) is None
+    pools.failed(NAME, A.id)
+    assert isinstance(pools.away(NAME, 0), EngineUnavailable)
+
+
 def test_a_pool_that_failed_to_start_is_not_said_to_be_loading() -> None:
     pools = Pools({NAME: START_S})
     pools.update({NAME: PoolStatus(PoolState.FAILED, message="Traceback")}, now=0)

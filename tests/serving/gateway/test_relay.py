@@ -90,7 +90,7 @@ async def test_without_a_replica_that_answers_it_is_503_with_the_time_to_come_ba
     async with gateway(peers.closed_port(), peers.closed_port(), observer=observer) as url:
         got = await ask(url)
     assert (got.status, got.error["code"], got.headers["retry-after"]) == (
-        503, "engine_unavailable", "1",
+        503, "engine_unavailable", "5",
     )  # fmt: skip
     assert observer.failures == ["unreachable"] * 2
     assert (await observer.last()).outcome is Outcome.ENGINE_ERROR
