@@ -1,15 +1,14 @@
 """The cluster file: read once, checked whole, and refused with the key, the value and the remedy.
 
-The only reader of the cluster file and of the environment. It joins the slices of the other
-packages with what only a deployment knows (`gpus`).
+The only reader of the cluster file. It joins the slices of the other packages with what only a
+deployment knows (`gpus`). What comes from the environment is `deploy.environment`'s.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 
@@ -129,36 +128,6 @@ class Cluster(ServingSpec):
 Kind = TypeVar("Kind", bound=Cluster)
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """What comes from environment variables: secrets, and where things are."""
-
-    pool_token: str | None = field(default=None, repr=False)
-    """BIFOCAL_POOL_TOKEN: opens the doors of the replicas."""
-    ray_url: str = "http://127.0.0.1:8265"
-    """BIFOCAL_RAY_URL: Ray's dashboard, which knows where the replicas are; where each entry of
-    `gpus` is a Ray cluster of its own, `{gpus}` in it is the entry's name."""
-    ray_token: str | None = field(default=None, repr=False)
-    """BIFOCAL_RAY_TOKEN: for a Ray cluster that asks for one."""
-    url: str | None = None
-    """BIFOCAL_URL: the service that the command talks to."""
-    key: str | None = field(default=None, repr=False)
-    """BIFOCAL_KEY: the API key that the command sends."""
-
-
-def environment(variables: Mapping[str, str]) -> Environment:
-    """An empty variable is one that is not set. Raises ConfigError for what is no URL."""
-    found: dict[str, Any] = {
-        name: text
-        for name in Environment.__slots__
-        if (text := variables.get(f"BIFOCAL_{name.upper()}", "").strip())
-    }
-    for name in ("ray_url", "url"):
-        if name in found:
-            found[name] = address_of(f"BIFOCAL_{name.upper()}", found[name])
-    return Environment(**found)
-
-
 def load(path: Path | None = None) -> Cluster:
     """The file's cluster, or the pocket one. Raises ConfigError.
 
@@ -181,15 +150,6 @@ def load_as(kind: type[Kind], path: Path) -> Kind:
     except ValidationError as error:
         raise ConfigError(_report(error, kind, document, path)) from None
     return _with_paths(cluster, path.parent.absolute())
-
-
-def address_of(name: str, text: str) -> str:
-    """`name` is what gave the text, for the message. Raises ConfigError."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = f"{name}: found {text!r}; allowed: an address such as http://127.0.0.1:8000"
-        raise ConfigError(msg)
-    return text.rstrip("/")
 
 
 def schema() -> dict[str, Any]:

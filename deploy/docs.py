@@ -15,7 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from deploy.allowed import allowed, sections_in
 from deploy.cli.verbs import VERBS, loaded
-from deploy.config import Cluster, Environment
+from deploy.config import Cluster
+from deploy.environment import Environment
 from serving.routing.choose import EFFORTS, RULES, WISHES
 from serving.routing.family import Depth
 from serving.routing.words import CODE, MATHS, REASONING, SUM

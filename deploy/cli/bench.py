@@ -15,7 +15,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from deploy.bench import Subject
-from deploy.config import ConfigError, address_of
+from deploy.config import ConfigError
+from deploy.environment import address_of
 from deploy.failure import Exit, Failure
 from deploy.source import is_folder
 from ops.bench import start as cold

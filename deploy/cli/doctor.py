@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.cli.inputs import Config, Json, cluster_of
-from deploy.config import Cluster, ConfigError, environment
+from deploy.config import Cluster, ConfigError
+from deploy.environment import environment
 from deploy.doctor import reduction
 from deploy.doctor.examination import Here, of_cluster, of_here, of_no_cluster
 from deploy.doctor.finding import Finding, is_fine, report, text

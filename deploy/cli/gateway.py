@@ -15,7 +15,8 @@ import typer
 
 from deploy.app import OpenEndpoint, build, check_exposure
 from deploy.cli.inputs import Config, cluster_of
-from deploy.config import Cluster, ConfigError, Environment, address_of, environment
+from deploy.config import Cluster, ConfigError
+from deploy.environment import Environment, address_of, environment
 from deploy.failure import Exit, Failure
 from deploy.keys import store_of, target_tokens
 from deploy.orders import OrdersFile

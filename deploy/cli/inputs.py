@@ -8,7 +8,8 @@ from typing import Annotated, Final
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from deploy.config import Cluster, ConfigError, address_of, environment, load
+from deploy.config import Cluster, ConfigError, load
+from deploy.environment import address_of, environment
 from deploy.failure import Exit, Failure
 from deploy.local.state import StateFolder, running_here
 from serving.config import Seconds

@@ -14,8 +14,6 @@ from deploy.config import (
     POCKET,
     Cluster,
     ConfigError,
-    Environment,
-    environment,
     load,
     schema,
 )
@@ -363,27 +361,6 @@ def test_a_pool_answers_to_the_id_of_what_it_serves(tmp_path, model, hf_id, cont
     cluster = loaded(tmp_path, f"gpus: {{cpu: {{kind: cpu}}}}\nmodels: {{{model}}}\n")
     [(name, facts)] = cluster.served.items()
     assert (facts.name, facts.hf_id, facts.context) == (name, hf_id, context)
-
-
-def test_the_environment_is_read_and_its_secrets_are_not_shown():
-    found = environment(
-        {
-            "BIFOCAL_POOL_TOKEN": "s3cret",
-            "BIFOCAL_RAY_URL": "http://10.0.0.1:8265/",
-            "BIFOCAL_KEY": " bf-x ",
-            "BIFOCAL_URL": "",
-            "HOME": "/home/x",
-        }
-    )
-    assert found == Environment(pool_token="s3cret", ray_url="http://10.0.0.1:8265", key="bf-x")
-    assert "s3cret" not in repr(found)
-    assert "bf-x" not in repr(found)
-
-
-@pytest.mark.parametrize("name", ["BIFOCAL_URL", "BIFOCAL_RAY_URL"])
-def test_an_address_that_is_none_is_refused_by_its_variable(name):
-    with pytest.raises(ConfigError, match=f"{name}: found 'localhost:8000'; allowed: an address"):
-        environment({name: "localhost:8000"})
 
 
 @pytest.mark.parametrize(
