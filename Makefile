@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH :=
 
-.PHONY: help setup demo test check test-unit test-engine test-long test-install lock clean
+.PHONY: help setup demo test check test-unit test-engine test-long test-install test-watch lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ test-long: setup  ## more of them: a replica over two nodes, configurations that
 
 test-install: setup  ## the chart with a real Helm on a real API server (KUBEBUILDER_ASSETS)
 	@$(BIN)/python -m tests.stages install
+
+test-watch: setup  ## metrics, dashboards and alerts on a real Prometheus (apt install prometheus prometheus-alertmanager)
+	@$(BIN)/python -m tests.stages watch
 
 lock:  ## both lock files anew, from requirements-*.in (needs uv)
 	@deploy/lock.sh

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
 PYTEST = (PYTHON, "-m", "pytest")
-UNIT = "not engine and not install"
+UNIT = "not engine and not install and not watch"
 SOURCES = ("serving", "ops", "deploy", "tests")
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -26,6 +26,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
     "unit": ((*PYTEST, "-q", "-m", UNIT, "--timeout", "120", "-n", "auto", "--maxprocesses", "4"),),
     "install": ((*PYTEST, "-v", "-m", "install", "--durations", "15"),),
     "engine": ((*PYTEST, "-v", "-m", "engine and not long", "--durations", "15"),),
+    "watch": ((*PYTEST, "-v", "-m", "watch", "--durations", "15"),),
     "long": ((*PYTEST, "-v", "-m", "long", "--durations", "15"),),
 }
 

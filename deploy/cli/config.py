@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from deploy.cli.inputs import cluster_of
 from deploy.config import Cluster, schema
 from deploy.failure import Exit, Failure
 from deploy.inspection import inspected
 from deploy.layouts import sizes_of, with_layouts
+from ops.prometheus import configuration
 from serving.layout.words import sizes_words
 from serving.routing import Family
 
@@ -43,6 +45,26 @@ def check(file: Annotated[Path, typer.Argument(help="The cluster file.")]) -> No
 def print_schema() -> None:
     """Print the JSON schema of the cluster file, for editors and for Helm."""
     typer.echo(json.dumps(schema(), indent=2))
+
+
+@app.command(
+    "prometheus",
+    epilog="\b\nExamples:\n  bifocal config prometheus --key-file metrics.key > prometheus.yml",
+)
+def print_prometheus(
+    url: Annotated[str, typer.Option(help="The gateway's address, as Prometheus reaches it.")] = (
+        "http://127.0.0.1:8000"
+    ),
+    key_file: Annotated[
+        Path | None, typer.Option(help="A file with a key, where the gateway asks for one.")
+    ] = None,
+) -> None:
+    """Print a Prometheus configuration that watches a service.
+
+    It names the gateway; the replicas, as they come and go, are found through it.
+    """
+    text = yaml.safe_dump(configuration(url.rstrip("/"), key_file=key_file), sort_keys=False)
+    typer.echo(text, nl=False)
 
 
 def _summary(file: Path, cluster: Cluster) -> str:

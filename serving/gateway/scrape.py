@@ -1,15 +1,15 @@
 """What the engines count, for whoever scrapes the gateway: which replicas there are, and each one's
 own page.
 
-GET /metrics/targets                     Prometheus' HTTP service discovery
-GET /metrics/replicas/{pool}/{replica}   that replica's `/metrics`, as its engine writes it
+GET /metrics/targets                           Prometheus' HTTP service discovery
+GET /metrics/replica?model=NAME&replica=NAME   that replica's page, as its engine writes it
 
 So Prometheus finds every replica without a list, needs a key of the gateway and no token of a pool,
 and the replicas' ports stay closed to all but the gateway.
 """
 
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qs
 
 from serving.errors import UnknownPath
 from serving.gateway.asgi import Reply, Request
@@ -18,7 +18,7 @@ from serving.gateway.upstream import Upstream
 from serving.values import ModelName, Target
 
 TARGETS: Final = "/metrics/targets"
-REPLICAS: Final = "/metrics/replicas/"
+REPLICA: Final = "/metrics/replica"
 PAGE: Final = "/metrics"
 """Where a replica has it, behind its door."""
 
@@ -30,7 +30,7 @@ class Scrape:
         self._pools, self._upstream = pools, upstream
 
     async def list(self, request: Request, reply: Reply) -> None:
-        """Each replica as a path of the address by which the gateway was asked."""
+        """Each replica as a page of the address by which the gateway was asked."""
         host = request.headers.get(b"host", b"localhost").decode("latin-1")
         there = self._pools.snapshots().items()
         await reply.json(
@@ -39,22 +39,23 @@ class Scrape:
         )
 
     async def page(self, request: Request, reply: Reply) -> None:
-        target = self._target(request.path)
+        asked = parse_qs(request.query.decode("latin-1"), max_num_fields=8)
+        target = self._target(*(asked.get(name, [""])[0] for name in ("model", "replica")))
         kind, body = await self._upstream.get(target, PAGE)
         await reply.whole(200, body, (b"content-type", kind))
 
-    def _target(self, path: str) -> Target:
-        name, _, replica = path.removeprefix(REPLICAS).partition("/")
-        pool = self._pools.snapshots().get(ModelName(unquote(name)))
+    def _target(self, model: str, replica: str) -> Target:
+        pool = self._pools.snapshots().get(ModelName(model))
         for known in pool.replicas if pool else ():
-            if known.target.name == unquote(replica):
+            if known.target.name == replica:
                 return known.target
-        msg = f"there is no replica {path[:128]} now; {TARGETS} lists those there are"
+        msg = f"{model[:64]!r} has no replica {replica[:64]!r} now; {TARGETS} lists those there are"
         raise UnknownPath(msg)
 
 
 def _found(host: str, pool: ModelName, target: Target) -> dict[str, Any]:
-    path = f"{REPLICAS}{quote(pool, safe='')}/{quote(target.name, safe='')}"
-    labels = {"__metrics_path__": path, "model": pool, "replica": target.name}
+    """As parameters, since Prometheus would quote in a path what is quoted already."""
+    names = {"model": pool, "replica": target.name}
+    how = {"__metrics_path__": REPLICA} | {f"__param_{k}": v for k, v in names.items()}
     # Prometheus would call the instance by the gateway's address, which is the same for all.
-    return {"targets": [host], "labels": labels | {"instance": f"{pool}/{target.name}"}}
+    return {"targets": [host], "labels": how | names | {"instance": f"{pool}/{target.name}"}}
