@@ -72,7 +72,7 @@ VERBS: Final[Mapping[str, Verb]] = {
             "bifocal plan --model qwen3-235b-a22b --precision fp8 --gpu h100-80g",
             "bifocal plan --model Qwen/Qwen3-235B-A22B --gpu h100-80g --nodes 2 --context 32768",
             "bifocal plan --config-json config.json --gpu l4-24g --gpus-per-node 1",
-            "bifocal plan --model qwen3-32b --gpu a100-80g --concurrency 64 --json | jq .feasible",
+            "bifocal plan --model qwen3-32b --gpu a100-80g --concurrency 64 --prompt 8192",
             "bifocal plan --values values.yaml > layouts.yaml",
         ),
     ),
