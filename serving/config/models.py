@@ -80,8 +80,8 @@ class ModelSpec(Section):
     """The commit that is served; of a bucket or a web folder, its seal. A branch or a tag stands
     for what it is when the pool is deployed. Default: the hub's main branch."""
     like: ModelName | None = None
-    """The catalog entry that it is a kind of, for a name that the catalog does not hold (a
-    fine-tune)."""
+    """The catalog entry that it is a kind of, for a name that the catalog does not hold: a
+    fine-tune, whose weights `source` names."""
     replicas: Annotated[int, Field(ge=1)] | Replicas = 1
     """A number, or `{min, max}`."""
     context: Annotated[int, Field(ge=256)] | None = None
@@ -89,9 +89,9 @@ class ModelSpec(Section):
     precision: Literal["bf16", "fp32", "fp8", "awq", "gptq-int4"] = "bf16"
     """Of the weights."""
     layout: LayoutSpec = LayoutSpec()
-    """How one replica is cut over GPUs. Default: as `bifocal plan` has it for the GPUs, the first
-    choice of a model that has them for itself, the one of the fewest GPUs where models share them.
-    On a CPU it is not cut."""
+    """How one replica is cut over GPUs. Default: as `bifocal plan` has it for the GPUs; of a model
+    that has them for itself what gives most with so many `replicas`, where models share them what
+    takes the fewest. On a CPU it is not cut."""
     stuck_after: Seconds | None = None
     """An engine that has requests and takes no step for so long is replaced. It must be more than
     the slowest step takes, or no engine starts. Default: a minute, and the time of a full
