@@ -23,6 +23,7 @@ from deploy.local.ray_head import said
 from deploy.local.report import Report
 from deploy.local.rest import RayAway, RayRefused
 from deploy.local.service import as_file
+from deploy.local.stages import stages
 from deploy.local.state import Running, StateFolder
 from serving.pools.engine import Pool
 from serving.values import ModelName
@@ -85,20 +86,34 @@ class Rollout:
     def _go(self, found: Changes) -> None:
         """Pools that are added are ready before the gateway offers them, and those that are removed
         are gone from it before they go. Where there is no room for both, the gateway is told first:
-        who asks for one that is not ready yet is told when to come again."""
+        who asks for one that is not ready yet is told when to come again. So, too, where a pool
+        will be away: what becomes of its requests then is the new file's to say."""
         shall = pools_of(self._new)
         names = {pool.name for pool in shall}
         gone = [pool for pool in pools_of(self._old) if pool.name not in names]
-        if not found.beside and found.gateway:
+        kinds = {change.kind for change in found.pools}
+        first = not found.beside or (Kind.REPLACED in kinds and Kind.ADDED not in kinds)
+        if first and found.gateway:
             self._hand_over()
         if found.pools:
-            self._deploy([*shall, *gone] if found.beside else shall)
-            self._await_pools(shall)
-        if found.beside and found.gateway:
+            self._replace(found, shall, gone if found.beside else [])
+        if not first and found.gateway:
             self._hand_over()
         if found.beside and gone:
             self._deploy(shall)
         self._await_gateway(shall)
+
+    def _replace(self, found: Changes, shall: list[Pool], gone: list[Pool]) -> None:
+        """Stage by stage: a pool whose turn has not come is told to be what it is."""
+        instead = {name: model.instead for name, model in self._new.models.items()}
+        waits = {pool.name: pool for pool in pools_of(self._old)}
+        for stage in stages(found.pools, instead):
+            for name in stage:
+                waits.pop(name, None)
+            changing = {change.name for change in found.pools} & waits.keys()
+            here = [waits[pool.name] if pool.name in changing else pool for pool in shall]
+            self._deploy([*here, *gone])
+            self._await_pools(here)
 
     def _put_back(self) -> str:
         """What to say of it."""

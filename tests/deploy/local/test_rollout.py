@@ -41,10 +41,12 @@ class World:
         self._state = state
         self._fails, self._no_gateway = fails, no_gateway
         self._told: list[str] = []
+        self.texts: list[Mapping[str, Any]] = []
 
     def deploy(self, config: Mapping[str, Any]) -> None:
         if self._fails == "refused":
             raise RayRefused("400: no")
+        self.texts.append(config)
         self._told = [app["name"] for app in config["applications"]]
         self.done.append(f"pools {' '.join(self._told)}")
 
@@ -125,12 +127,55 @@ def run(
             id="one comes, then one goes",
         ),
         pytest.param(cluster(MOE), 1, ["gateway", f"pools {MOE}"], id="one comes where one goes"),
+        pytest.param(
+            cluster(DENSE, models={DENSE: {"on": "cpu", "env": {"A": "1"}, "holdFor": "9s"}}),
+            1,
+            ["gateway", f"pools {DENSE}"],
+            id="one is away, of which the gateway is to know more",
+        ),
+        pytest.param(
+            cluster(DENSE, models={DENSE: {"on": "cpu", "env": {"A": "1"}, "holdFor": "9s"}}),
+            9,
+            [f"pools {DENSE}", "gateway"],
+            id="one is never away",
+        ),
     ],
 )
 def test_nobody_is_sent_where_nothing_answers(
     state: StateFolder, new: Cluster, cpus: int, done: list[str]
 ) -> None:
     assert run(state, cluster(DENSE), new, cpus=cpus) == (done, None)
+
+
+def told(text: Mapping[str, Any]) -> dict[str, tuple[str | None, bool]]:
+    """Of each pool the variable A of its environment, and whether the next one comes first."""
+    return {
+        app["name"]: (
+            app["runtime_env"]["env_vars"].get("A"),
+            "max_surge_percent" in app["deployments"][0],
+        )
+        for app in text["applications"]
+    }
+
+
+def both(per_node: int, **env: str) -> Cluster:
+    models = {DENSE: {"on": "cpu", "env": env, "instead": MOE}, MOE: {"on": "cpu", "env": env}}
+    return cluster(models=models, gpus={"cpu": {"kind": "cpu", "perNode": per_node}})
+
+
+@pytest.mark.parametrize(
+    ("per_node", "surges"),
+    [pytest.param(2, False, id="no room"), pytest.param(3, True, id="room")],
+)
+def test_one_pool_after_the_other_where_one_stands_in_or_both_need_the_room(
+    state: StateFolder, per_node: int, surges: bool
+) -> None:
+    world = World(state)
+    run(state, both(per_node), both(per_node, A="1"), world=world)
+    assert list(map(told, world.texts)) == [
+        {DENSE: ("1", surges), MOE: (None, surges)},
+        {DENSE: ("1", surges), MOE: ("1", surges)},
+    ]
 
 
 @pytest.mark.parametrize(
