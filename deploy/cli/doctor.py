@@ -6,29 +6,40 @@ Exit codes: 0 fine, 1 something fails, 2 bad input.
 import json
 import os
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 import typer
 
-from deploy.cli.inputs import Config, Json, cluster_of
+from deploy.cli.examine import of_address, of_context
+from deploy.cli.inputs import Config, Context, Json, Namespace, Release, cluster_of
 from deploy.config import Cluster, ConfigError
-from deploy.environment import environment
 from deploy.doctor import reduction
 from deploy.doctor.examination import Here, of_cluster, of_here, of_no_cluster
 from deploy.doctor.finding import Finding, is_fine, report, text
+from deploy.doctor.hub import of_hub
 from deploy.doctor.job import Job, Report
+from deploy.doctor.listening import of_listeners
 from deploy.doctor.look import look
 from deploy.doctor.machine import Needs, Port
 from deploy.doctor.probe import NoAnswer, ask
 from deploy.doctor.reduction import Asked, asked
+from deploy.environment import environment
 from deploy.failure import Exit, Failure
+from deploy.kubectl import Kubectl
 from deploy.local.head import entry
+from deploy.local.listeners import listeners
 from deploy.local.pools import pools_of
 from deploy.local.ports import LOOPBACK, holder, is_taken
 from deploy.local.preflight import needed_gib, wants_gpus
+from deploy.local.processes import session
 from deploy.local.state import Running, StateFolder, running_here
+from deploy.source import Scheme, parse
+from deploy.weights.settings import Settings
 from serving.pools.engine import Pool
+from serving.pools.weights import Wanted
 
 _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):\d{1,5}")
 
@@ -50,23 +61,39 @@ def doctor(
             min=1, max=600, help="Seconds that ranks may take to start, to meet, and to sum."
         ),
     ] = 60,
+    url: Annotated[str | None, typer.Option("--url", help="Instead: a service elsewhere.")] = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    release: Release = None,
     as_json: Json = False,
 ) -> None:
     """Check machines, and let the ranks of each pool try their network.
 
     Of this machine: Python, memory, GPUs, shared memory, disks, the gateway's port, open files,
-    other Ray clusters. Of a Ray cluster, the one that `bifocal up` started or --ray-address: the
-    same on every node, and for each pool of more than one rank an all-reduce over ranks that stand
-    where the pool's do or would. A rank that does not come is named, with its node.
+    other Ray clusters, the hub, listeners. Of a Ray cluster, the one that `bifocal up` started or
+    --ray-address: the same on every node, and for each pool of more than one rank an all-reduce
+    over ranks that stand where the pool's do or would. A rank that does not come is named, with its
+    node.
     BIFOCAL_RAY_TOKEN is for a cluster that asks for one.
+
+    With --context, of a Kubernetes cluster instead: versions, KubeRay, custom resources, nodes and
+    their GPUs against what the values ask (--config, else those of the release), disks, clocks,
+    storage, secrets, who keeps network policies, pods that do not run, the gateway and its pools.
     """
+    if context or url:
+        if context and url:
+            what = "--url and --context both name a service"
+            raise Failure(Exit.BAD_INPUT, what, "give one of them")
+        kubectl = Kubectl(context, namespace) if context else None
+        far = of_context(kubectl, release, config) if kubectl else of_address(url or "")
+        _end(list(far), {}, as_json=as_json)
     cluster = cluster_of(config)
     pools = pools_of(cluster)
     running = running_here(os.environ)
     address = _checked(ray_address) or _own_cluster(running)
     here = _here(cluster, pools, running, address, elsewhere=ray_address is not None)
     ranked = [asked(pool, limit) for pool in pools if pool.layout.ranks > 1]
-    findings = list(of_here(here))
+    findings = [*of_here(here), *_beside(cluster, pools, running)]
     reductions: list[dict[str, Any]] = []
     if address is None:
         findings += of_no_cluster(ranked, None)
@@ -75,9 +102,35 @@ def doctor(
         found, told = _examined(address, ranked, here, ray_env)
         findings += found
         reductions = [reduction.as_json(each) for each in told.reduced] if told else []
-    shown = report(findings) | {"all_reduce": reductions}
+    _end(findings, {"all_reduce": reductions}, as_json=as_json)
+
+
+def _end(findings: list[Finding], more: Mapping[str, Any], *, as_json: bool) -> NoReturn:
+    shown = report(findings) | dict(more)
     typer.echo(json.dumps(shown, indent=2) if as_json else text(findings))
     raise typer.Exit(Exit.OK if is_fine(findings) else Exit.FAILED)
+
+
+def _beside(cluster: Cluster, pools: list[Pool], running: Running | None) -> Iterator[Finding]:
+    """The hub, and who listens of what runs here."""
+    hubs: dict[str, list[str]] = defaultdict(list)
+    for pool in pools:
+        if pool.weights is not None and not cluster.weights.offline:
+            hubs[_hub(pool.weights)].append(pool.name)
+    for address, models in hubs.items():
+        if address:
+            yield of_hub(address, tuple(models))
+    if running is not None:
+        leaders = (running.supervisor, running.head, running.gateway)
+        processes = [each for leader in leaders if leader for each in session(leader)]
+        yield of_listeners(listeners(processes), urlsplit(running.url).port or 0)
+
+
+def _hub(wanted: Wanted) -> str:
+    """Nothing for what comes from no hub."""
+    settings = Settings.of({**os.environ, **wanted.env})
+    scheme = parse(wanted.source).scheme
+    return {Scheme.HF: settings.hub, Scheme.MODELSCOPE: settings.modelscope}.get(scheme, "")
 
 
 def _examined(

@@ -27,6 +27,8 @@ class Installed:
     kubectl: Kubectl
     release: str
     service: str
+    config: str
+    """The ConfigMap with its cluster file."""
     keys: str | None
     """The Secret that its file of keys comes from."""
     orders: str | None
@@ -85,8 +87,9 @@ def installed(kubectl: Kubectl, release: str | None) -> Installed:
     )
     volumes = deployments[0]["spec"]["template"]["spec"].get("volumes", [])
     keys = _source(volumes, "keys", "secret", "secretName")
+    config = _source(volumes, "config", "configMap", "name") or ""
     orders = _source(volumes, "orders", "configMap", "name")
-    return Installed(kubectl, releases[0], service, keys, orders)
+    return Installed(kubectl, releases[0], service, config, keys, orders)
 
 
 def admin_key(found: Installed) -> str:

@@ -41,7 +41,8 @@ def status(
 ) -> None:
     """Show pools, replicas, gateway and ports.
 
-    And what operators have ordered. Of a service elsewhere its gateway tells; what is ordered it tells an operator's key alone.
+    And what operators have ordered. Of a service elsewhere its gateway tells; what is ordered it
+    tells an operator's key alone.
     """
     if url or context or url_given():
         with reached(url, key, context, namespace, release) as service:

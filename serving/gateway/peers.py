@@ -31,6 +31,7 @@ log: Final = logging.getLogger("bifocal.gateway")
 
 PATH: Final = "/operator/peer"
 MEET_WITHIN: Final = aiohttp.ClientTimeout(total=1)
+FOUND_WITHIN_S: Final = 1.0
 EVERY_S: Final = 1.0
 GONE_AFTER_S: Final = 5.0
 """A gateway that has not been met for so long is not counted any more."""
@@ -128,7 +129,8 @@ class Peers:
     async def _found(self, host: str, port: int) -> list[str]:
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            async with asyncio.timeout(FOUND_WITHIN_S):
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             if host not in self._lost:
                 log.warning("other gateways are not found: %s: %s", host, error)

@@ -1,0 +1,69 @@
+"""`bifocal doctor` for a service that does not run here: at an address, or in a cluster."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from deploy.chart.values import Values
+from deploy.cli.reach import SERVICE_PORT, Installed, installed
+from deploy.config import POCKET, ConfigError, load_as
+from deploy.doctor.finding import Finding, Verdict
+from deploy.doctor.kube_checks import of_cluster
+from deploy.doctor.kube_look import look
+from deploy.doctor.kube_things import of_release
+from deploy.doctor.kube_wants import wants_of
+from deploy.doctor.service import ask, of_service
+from deploy.failure import Exit, Failure
+from deploy.kubectl import Kubectl, Refused
+
+CONFIG: Final = "bifocal.yaml"
+
+
+def of_address(url: str) -> Iterator[Finding]:
+    yield from of_service(ask(url))
+
+
+def of_context(kubectl: Kubectl, release: str | None, values: Path | None) -> Iterator[Finding]:
+    """`values` as they are to be installed; else what the release was installed with, as far as its
+    gateway knows it. Raises Failure where there is neither, or the API server does not answer."""
+    there = _installed(kubectl, release, needed=values is None)
+    asked = _served(there) if values is None and there is not None else _values(values)
+    seen, wants = look(kubectl), wants_of(asked)
+    yield from of_cluster(seen, wants)
+    yield from of_release(seen, wants)
+    if there is not None:
+        yield from _of_gateway(there)
+
+
+def _installed(kubectl: Kubectl, release: str | None, *, needed: bool) -> Installed | None:
+    try:
+        return installed(kubectl, release)
+    except Failure as error:
+        if needed or release is not None or isinstance(error, Refused):
+            raise
+        return None
+
+
+def _of_gateway(there: Installed) -> Iterator[Finding]:
+    try:
+        with there.kubectl.forward(f"service/{there.service}", SERVICE_PORT) as port:
+            yield from of_service(ask(f"http://127.0.0.1:{port}"))
+    except Refused as error:
+        remedy = "the gateway's pods are not ready yet, or you may not forward ports"
+        yield Finding("gateway", Verdict.FAIL, error.what, remedy)
+
+
+def _served(there: Installed) -> Values:
+    """Without what only the chart's values have: images, secrets, the network."""
+    data = there.kubectl.json("get", "configmap", there.config)["data"]
+    with tempfile.TemporaryDirectory() as folder:
+        (file := Path(folder) / CONFIG).write_text(data[CONFIG])
+        return _values(file)
+
+
+def _values(file: Path | None) -> Values:
+    try:
+        return load_as(Values, file or POCKET)
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
