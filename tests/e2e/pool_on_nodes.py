@@ -42,8 +42,8 @@ OFF_S: Final = 40.0
 """A node that is lost stays so for longer than it may take to be missed: one that is on again at
 once refuses what was on its way to it, and so tells everybody."""
 HEAD_OFF_S: Final = 20.0
-WITH_HEAD_S: Final = 40.0
-"""Of load after the head is on again."""
+WITH_HEAD_S: Final = 70.0
+"""Of load after the head is on again, half of which Ray takes to start."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ class Served:
 
     def hit_replica(self, fault: Fault) -> Row:
         (replica,) = self.replicas()
-        return row(asyncio.run(run(self._place(replica), fault, CLIENTS)), POOL, replicas=1)
+        trial = run(self._place(replica), fault, CLIENTS, READY_S)
+        return row(asyncio.run(trial), POOL, replicas=1)
 
     def _place(self, process: psutil.Process) -> Place:
         return Place(self.url, {}, POOL, (), 1, find=lambda _: process)
