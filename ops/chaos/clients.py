@@ -45,7 +45,7 @@ class Call:
     ended: float
     ending: Ending
     told: str = ""
-    """The status, or what broke."""
+    """The status, and by whom where another model answered; or what broke."""
 
 
 class Clients:
@@ -91,11 +91,12 @@ class Clients:
             async with session.post(self._url, json=self._body(turn)) as response:
                 if response.status != 200:
                     return _refusal(response)
+                told = _said_by(response)
                 async for block in response.content.iter_any():
                     body += block
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             return (Ending.CUT if _CONTENT.search(body) else Ending.LOST), type(error).__name__
-        return ending_of(body), "200"
+        return ending_of(body), told
 
     def _body(self, turn: int) -> dict[str, Any]:
         """No two alike, so that no answer comes from a cache of prefixes alone."""
@@ -106,6 +107,12 @@ class Clients:
             "ignore_eos": True,
             "stream": True,
         }
+
+
+def _said_by(response: aiohttp.ClientResponse) -> str:
+    if "x-bifocal-instead-of" not in response.headers:
+        return "200"
+    return f"200 by {response.headers['x-bifocal-model']}"
 
 
 def _refusal(response: aiohttp.ClientResponse) -> tuple[Ending, str]:
