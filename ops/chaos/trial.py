@@ -56,7 +56,7 @@ async def run(
     fault: Fault,
     clients: int,
     limit_s: float = LIMIT_S,
-    at_least_s: float = AT_LEAST_S,
+    at_least_s: float | None = None,
 ) -> Trial:
     """Ends when all is well again, or when so long was waited for it. Raises NoVictim."""
     loads = [
@@ -71,7 +71,7 @@ async def run(
         try:
             await asyncio.sleep(BEFORE_S)
             process, at = _hit(place, fault)
-            await asyncio.sleep(at_least_s)
+            await asyncio.sleep(AT_LEAST_S if at_least_s is None else at_least_s)
             await _until_well(place, loads, routing, at + limit_s)
         finally:
             watching.cancel()

@@ -126,7 +126,7 @@ be sum numbers over the network that the file names:
 With the cable of one node pulled, and `--limit {DOCTOR_LIMIT_S}`, it ends with exit code 1 and:
 """
     for each in found["cut"]:
-        yield from ("> " + line for line in (*each["seen"].splitlines(), *_remedy(each)))
+        yield from (f"> {line}".rstrip() for line in (*each["seen"].splitlines(), *_remedy(each)))
 
 
 def _remedy(finding: Mapping[str, Any]) -> Iterator[str]:

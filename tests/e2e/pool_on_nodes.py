@@ -27,7 +27,7 @@ from deploy.local.ports import LOOPBACK, free_ports
 from deploy.local.rest import APPLICATIONS
 from ops.chaos.faults import Fault, Role
 from ops.chaos.tally import Row, row
-from ops.chaos.trial import AT_LEAST_S, Place, run
+from ops.chaos.trial import Place, run
 from serving.pools.serve_config import Proxy, serve_config
 from tests.e2e.conftest import until
 from tests.e2e.identity import MAX_TOKENS
@@ -89,7 +89,7 @@ class Served:
         node = self.node(fault.role)
         is_head = fault.role is Role.HEAD_NODE
         off_s = HEAD_OFF_S if is_head else OFF_S
-        at_least_s = off_s + WITH_HEAD_S if is_head else AT_LEAST_S
+        at_least_s = off_s + WITH_HEAD_S if is_head else None
         place = self._place(psutil.Process(node.space.pid))
         with ThreadPoolExecutor(1) as thread:
             trial = thread.submit(
