@@ -21,6 +21,8 @@ CONTROLLERS: Final = (
     "*,-nodelifecycle,-nodeipam,-service,-route,-ttl,-csrsigning,-csrapproving,-csrcleaner"
 )
 UP_WITHIN_S: Final = 120.0
+IN_CLUSTER: Final = "10.96.0.1"
+"""By which pods would reach it: the first of the Services' addresses."""
 
 
 class Answer(Exception):
@@ -73,7 +75,7 @@ class ApiServer:
             "-keyout", "server.key", "-out", "server.csr",
         )  # fmt: skip
         names = self._folder / "names"
-        names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+        names.write_text(f"subjectAltName=IP:127.0.0.1,IP:{IN_CLUSTER},DNS:localhost\n")
         self._openssl(
             "x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
             "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "server.crt",
@@ -159,7 +161,14 @@ class ApiServer:
     def _logs(self) -> list[Path]:
         return sorted(self._folder.glob("*.log"))
 
-    def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        token: str | None = None,
+        content: str = "application/json",
+    ) -> Any:
         """Raises Answer for what is refused."""
         request = urllib.request.Request(
             f"https://127.0.0.1:{self.port}{path}",
@@ -167,7 +176,7 @@ class ApiServer:
             data=None if body is None else json.dumps(body).encode(),
             headers={
                 "authorization": f"Bearer {token or self._token}",
-                "content-type": "application/json",
+                "content-type": content,
             },
         )
         context = ssl.create_default_context(cafile=str(self.authority))
