@@ -118,7 +118,10 @@ def of(tensor: int = 1, **fields: Any) -> dict[str, Any]:
             id="it moves to a group that is empty",
         ),
         pytest.param(
-            pools(qwen3_8b=of(8), qwen3_0_6b=of(1, on="l40s", like="qwen3-0.6b")),
+            pools(
+                qwen3_8b=of(8),
+                qwen3_0_6b=of(1, on="l40s", like="qwen3-0.6b", source="Qwen/Qwen3-0.6B"),
+            ),
             pools(qwen3_8b=of(1, on="l40s"), qwen3_4b=of(16 // 2)),
             {"qwen3-4b"},
             id="it moves to a group that is full",

@@ -58,7 +58,7 @@ FIELDS = [
     ("models.*.on", of(GPU, on="cpu", replicas=1), {GPU: Kind.SURGED}, ""),
     ("models.*.source", of(GPU, source="org/other"), ROLLED, "gateway"),
     ("models.*.revision", of(GPU, revision="abc"), ROLLED, ""),
-    ("models.*.like", of(GPU, like="qwen3-4b"), ROLLED, "gateway"),
+    ("models.*.like", of(GPU, like="qwen3-4b", source="org/4b"), ROLLED, "gateway"),
     ("models.*.replicas", of(GPU, replicas=3), {GPU: Kind.SCALED}, ""),
     ("models.*.replicas", of(GPU, replicas={"min": 2, "max": 3}), ROLLED, ""),
     ("models.*.replicas", of(CPU, replicas={"min": 0, "max": 1}), SURGED, "gateway"),

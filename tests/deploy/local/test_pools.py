@@ -23,8 +23,8 @@ def cluster(**models: dict[str, Any]) -> Cluster:
             {"pocket_moe": {"on": "cpu"}}, str(pocket.folder("pocket-moe")), id="pocket model"
         ),
         pytest.param(
-            {"mine": {"on": "cpu", "like": "pocket-moe"}},
-            str(pocket.folder("pocket-moe")),
+            {"mine": {"on": "cpu", "like": "pocket-moe", "source": "/w/mine"}},
+            "/w/mine",
             id="like a pocket model",
         ),
         pytest.param(
