@@ -138,7 +138,8 @@ class Node:
 
     @property
     def is_on(self) -> bool:
-        return psutil.pid_exists(self.space.pid)
+        there: bool = psutil.pid_exists(self.space.pid)
+        return there
 
     def kill(self) -> None:
         """At once, with all that runs on it."""
