@@ -32,7 +32,7 @@ def cli_page() -> str:
         "# The command",
         _MADE,
         "Exit codes of every verb: 0 done; 1 failed, or a check found something wrong; 2 bad "
-        "input, or a request that the service refuses; 3 the model does not fit (`plan`); 4 not "
+        "input, or a request that the service refuses; 3 it does not fit (`plan`, `diff`); 4 not "
         "running, or nothing answers there; 5 running already (`up`). What a script reads is on "
         "standard output, all else on standard error.",
     ]

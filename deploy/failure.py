@@ -14,7 +14,7 @@ class Exit(IntEnum):
     BAD_INPUT = 2
     """A wrong argument or file, or a request that the service refuses: try it otherwise."""
     INFEASIBLE = 3
-    """`plan`: the question is good, and the answer is that it does not fit."""
+    """`plan`, `diff`: the question is good, and the answer is that it does not fit."""
     NOT_RUNNING = 4
     """Nothing answers there, or it is not ready: try it later."""
     RUNNING_ALREADY = 5

@@ -26,8 +26,8 @@ def _show_version(asked: bool) -> None:
 
 
 @app.callback(
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 does not fit (plan), 4 not running or "
-    "unreachable, 5 running already (up)."
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 does not fit (plan, diff), 4 not running "
+    "or unreachable, 5 running already (up)."
 )
 def root(
     version: Annotated[

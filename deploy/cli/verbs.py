@@ -76,6 +76,15 @@ VERBS: Final[Mapping[str, Verb]] = {
             "bifocal plan --values values.yaml > layouts.yaml",
         ),
     ),
+    "diff": Verb(
+        "deploy.cli.diff:diff",
+        "Say what an upgrade of the chart would do, and to whom, before it is done.",
+        (
+            "bifocal diff values.yaml next.yaml",
+            "bifocal diff next.yaml,layouts.yaml --release llm --namespace bifocal",
+            "bifocal diff old-manifests.yaml new-manifests.yaml --json | jq .away",
+        ),
+    ),
     "gateway": Verb(
         "deploy.cli.gateway:gateway",
         "Run the endpoint alone, in front of pools that run elsewhere.",
