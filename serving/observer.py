@@ -41,6 +41,15 @@ class RequestFinished:
     error_code: str | None = None
     retries: int = 0
 
+    @property
+    def tpot_s(self) -> float | None:
+        """The mean time of each token after the first. Of whole streams only, so that what was cut
+        short does not read as speed."""
+        if self.ttft_s is None or self.usage is None or self.outcome is not Outcome.OK:
+            return None
+        later = self.usage.completion_tokens - 1
+        return (self.e2e_s - self.ttft_s) / later if later > 0 else None
+
 
 @dataclass(frozen=True, slots=True)
 class ReplicaFailed:

@@ -73,7 +73,10 @@ def gateway(
         pool_token=place.pool_token,
         target_tokens=_target_tokens(cluster),
         keys=_keys(spec.keys, address),
-        observer=PrometheusObserver(),
+        observer=PrometheusObserver(
+            slo=cluster.slo,
+            offered={name: facts.modes.offered for name, facts in cluster.served.items()},
+        ),
         orders=None if orders is None else OrdersFile(orders),
         peers=_addresses(peers),
     )

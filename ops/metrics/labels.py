@@ -43,4 +43,8 @@ def route_labels(route: Route | None) -> tuple[str, str]:
     """`model` and `thinking`."""
     if route is None:
         return NONE, NONE
-    return route.model, "on" if route.mode is Mode.THINKING else "off"
+    return route.model, thinking_label(route.mode)
+
+
+def thinking_label(mode: Mode) -> str:
+    return "on" if mode is Mode.THINKING else "off"

@@ -6,6 +6,7 @@ up once and their methods kept (`.labels()` costs more than the count itself).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import (
@@ -22,7 +23,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from ops.metrics import table
 from ops.metrics.labels import MAX_TEAMS, OTHER, TeamGuard, error_codes, route_labels
 from ops.metrics.pools import PoolCollector
+from ops.metrics.promises import Promises
 from ops.metrics.table import Kind, Metric
+from serving.config import Slo
 from serving.observer import (
     Event,
     OrdersHeld,
@@ -31,7 +34,7 @@ from serving.observer import (
     RequestFinished,
     RequestRouted,
 )
-from serving.values import Mode, Outcome, Route, Team
+from serving.values import Mode, ModelName, Outcome, Route, Team
 
 Add = Callable[[float], None]
 
@@ -58,8 +61,14 @@ class PrometheusObserver:
     """Implements `serving.observer.Observer` on a registry of its own, or on the one given."""
 
     def __init__(
-        self, registry: CollectorRegistry | None = None, *, max_teams: int = MAX_TEAMS
+        self,
+        registry: CollectorRegistry | None = None,
+        *,
+        slo: Slo | None = None,
+        offered: Mapping[ModelName, tuple[Mode, ...]] = MappingProxyType({}),
+        max_teams: int = MAX_TEAMS,
     ) -> None:
+        """`offered` are the models and their modes."""
         # Else a `_created` gauge joins each counter: twice the series, of no use in the text
         # format. The library knows only a global switch.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -68,6 +77,7 @@ class PrometheusObserver:
         self._metrics = {row.name: _register(row, self._registry) for row in table.COUNTED}
         self._pools = PoolCollector()
         self._registry.register(self._pools)
+        self._promises = Promises(slo or Slo(), offered, self._registry)
         self._teams = TeamGuard(max_teams)
         self._codes = error_codes()
         self._counts: dict[tuple[object, ...], Add] = {}
@@ -96,6 +106,7 @@ class PrometheusObserver:
 
     def _finished(self, event: RequestFinished) -> None:
         self._count_request(event)
+        self._promises.finished(event)
         if event.error_code is not None:
             code = event.error_code if event.error_code in self._codes else OTHER
             self._count(table.ERRORS, (event.endpoint, code))
@@ -135,8 +146,8 @@ class PrometheusObserver:
         if event.outcome is not Outcome.OK:
             return
         times.e2e(event.e2e_s)
-        if event.ttft_s is not None and event.usage and event.usage.completion_tokens > 1:
-            times.tpot((event.e2e_s - event.ttft_s) / (event.usage.completion_tokens - 1))
+        if (tpot := event.tpot_s) is not None:
+            times.tpot(tpot)
 
     def _add_tokens(self, event: RequestFinished, route: Route) -> None:
         if (usage := event.usage) is None:

@@ -117,6 +117,27 @@ DECISIONS: Final = Metric(
     "Decisions of the router, by what was chosen and why",
     (*BY_ROUTE, "reason"),
 )
+PROMISES: Final = Metric(
+    "bifocal_promises_total",
+    Kind.COUNTER,
+    "requests",
+    "Requests under a promise of `slo` (`ttft`, `tpot`, `availability`), by whether it was kept",
+    ("promise", *BY_ROUTE, "kept"),
+)
+OBJECTIVE: Final = Metric(
+    "bifocal_promise_objective",
+    Kind.GAUGE,
+    "1",
+    "The share of requests that shall keep a promise",
+    ("promise", "thinking"),
+)
+PROMISED_SECONDS: Final = Metric(
+    "bifocal_promise_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "What is promised: time to the first token, time for each one after it",
+    ("promise", "thinking"),
+)
 REPLICA_FAILURES: Final = Metric(
     "bifocal_replica_failures_total",
     Kind.COUNTER,
@@ -176,4 +197,6 @@ COUNTED: Final = (
 """Counted as things happen."""
 LOOKED_AT: Final = (POOL_REPLICAS, POOL_WANTED, REPLICA_IN_FLIGHT)
 """Looked up when someone asks."""
-TABLE: Final = (*COUNTED, *LOOKED_AT)
+PROMISED: Final = (PROMISES, OBJECTIVE, PROMISED_SECONDS)
+"""Of the promises in the cluster file."""
+TABLE: Final = (*COUNTED, *LOOKED_AT, *PROMISED)

@@ -69,7 +69,10 @@ def samples(
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in registry.collect()
         for sample in family.samples
-        if sample.name.startswith("bifocal_") and "le" not in sample.labels and sample.value
+        if sample.name.startswith("bifocal_")
+        and "bifocal_promise" not in sample.name
+        and "le" not in sample.labels
+        and sample.value
     }
 
 
