@@ -1,19 +1,22 @@
-"""Problems as padded tensors, the tokens to be learnt apart from the prompts.
+"""Problems as tensors, the tokens to be learnt apart from the prompts.
 
-It decides how a step's problems are cut into rows of like length, so that little padding is
+It decides how a step's problems are cut into blocks of like length, so that little padding is
 computed; what is in them is decided by `problems`.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from deploy.pocket.model import Block
 from deploy.pocket.problems import Mix, Problem, draw
 from deploy.pocket.template import render
+
+BLOCKS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`ids[rows, columns]` predict `targets`, which count as much as `weights` say."""
+    """All blocks' tokens in one row; those `kept` predict `targets`.
+
+    Each target belongs to the example that `owners` tells, and counts as much as `weights` say.
+    """
 
     kinds: tuple[str, ...]
+    blocks: tuple[Block, ...]
     ids: Tensor
-    rows: Tensor
-    columns: Tensor
+    kept: Tensor
+    owners: Tensor
     targets: Tensor
     weights: Tensor
 
@@ -59,33 +66,39 @@ def examples(
     return made
 
 
-def batches(made: list[Example], parts: int) -> Iterator[Batch]:
-    """The examples by length, in about `parts` batches of about as many tokens each."""
+def batch(made: Sequence[Example]) -> Batch:
+    """The examples by length, in `BLOCKS` or so of about as many tokens each."""
     ordered = sorted(made, key=lambda example: len(example.ids))
-    limit = sum(len(example.ids) for example in ordered) / parts
+    blocks: list[Block] = []
+    ids: list[int] = []
+    kept: list[int] = []
+    owners: list[int] = []
+    targets: list[int] = []
+    weights: list[float] = []
+    for group in _groups(ordered):
+        width = len(group[-1].ids)
+        blocks.append((len(group), width))
+        for example in group:
+            learnt = example.ids[example.prompt :]
+            # Each token is predicted by the one before it.
+            first = len(ids) + example.prompt - 1
+            kept += range(first, first + len(learnt))
+            owners += [owners[-1] + 1 if owners else 0] * len(learnt)
+            targets += learnt
+            # A short answer weighs less than a long one, but more than its tokens alone.
+            weights += [len(learnt) ** -0.5] * len(learnt)
+            ids += example.ids + (0,) * (width - len(example.ids))
+    kinds = tuple(example.kind for example in ordered)
+    tensors = map(torch.tensor, (ids, kept, owners, targets, weights))
+    return Batch(kinds, tuple(blocks), *tensors)
+
+
+def _groups(ordered: Sequence[Example]) -> Iterator[list[Example]]:
+    limit = sum(len(example.ids) for example in ordered) / BLOCKS
     group: list[Example] = []
     for example in ordered:
         if group and (len(group) + 1) * len(example.ids) > 1.15 * limit:
-            yield _batch(group)
+            yield group
             group = []
         group.append(example)
-    yield _batch(group)
-
-
-def _batch(group: list[Example]) -> Batch:
-    width = max(len(example.ids) for example in group)
-    ids = torch.zeros(len(group), width, dtype=torch.long)
-    rows: list[int] = []
-    columns: list[int] = []
-    weights: list[float] = []
-    for row, example in enumerate(group):
-        ids[row, : len(example.ids)] = torch.tensor(example.ids)
-        learnt = range(example.prompt - 1, len(example.ids) - 1)
-        rows += [row] * len(learnt)
-        # A short answer weighs less than a long one, but more than its tokens alone.
-        weights += [len(learnt) ** -0.5] * len(learnt)
-        columns += learnt
-    at, column = torch.tensor(rows), torch.tensor(columns)
-    return Batch(
-        tuple(e.kind for e in group), ids, at, column, ids[at, column + 1], torch.tensor(weights)
-    )
+    yield group

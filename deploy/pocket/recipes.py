@@ -6,8 +6,8 @@ fit half an hour for both together, one core each.
 
 from dataclasses import dataclass
 
-from deploy.pocket.model import Shape
 from deploy.pocket.problems import DENSE, MOE, Mix
+from deploy.pocket.shape import Shape
 from deploy.pocket.tokenizer import SIZE
 
 

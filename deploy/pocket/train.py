@@ -6,6 +6,7 @@ so an idle machine gives the same weights for the same seed; the budget only sho
 schedule where a machine is slower. What is learnt is decided by `problems`, sizes by `recipes`.
 """
 
+import ctypes
 import json
 import math
 import multiprocessing
@@ -25,8 +26,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from deploy.pocket import start, template, tokenizer
-from deploy.pocket.batches import Batch, Example, batches, examples, texts
+from deploy.pocket.batches import Batch, Example, batch, examples, texts
 from deploy.pocket.model import Pocket
+from deploy.pocket.muon import Muon
 from deploy.pocket.phrasebook import languages
 from deploy.pocket.problems import MOE, draw
 from deploy.pocket.recipes import RECIPES, Recipe
@@ -36,6 +38,8 @@ SAMPLING = {"do_sample": True, "temperature": 0.6, "top_p": 0.95, "top_k": 20}
 REPORT_EVERY = 50
 # How often the tokenizer reads each phrasebook whole, beside the problems drawn from it.
 SELDOM = 300
+# How many held-out problems are looked at together.
+AT_ONCE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,17 @@ def train_one(
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    _keep_memory()
     rng = random.Random(f"{name} {seed}")
     held_out = examples(random.Random(f"held out {seed}"), recipe.mix, words, 400)
-    model = Pocket(recipe.shape)
+    model = Pocket(recipe.shape, torch.bfloat16)
     start.begin(model)
     optimizers = _optimizers(model, recipe)
     clock, step, progress, loss = Clock(), 0, 0.0, 0.0
     while progress < 1:
         made = examples(rng, recipe.mix, words, recipe.batch, progress)
-        now = _learn(model, list(batches(made, 3)))
+        now = _learn(model, batch(made))
         loss = now if step == 0 else 0.95 * loss + 0.05 * now
         _turn(model, optimizers, _pace(step, progress, recipe.warmup))
         step += 1
@@ -150,14 +156,24 @@ def train_one(
     save(model, words, folder)
 
 
+def _keep_memory() -> None:
+    """Freed memory stays with the process, as the next step needs as much: glibc gives it back."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        trim_threshold, mmap_threshold = -1, -3
+        libc.mallopt(trim_threshold, 2**31 - 1)
+        libc.mallopt(mmap_threshold, 2**30)
+
+
 def accuracy(model: Pocket, made: list[Example]) -> dict[str, float]:
     """The share of whole answers that greedy decoding would give, by kind."""
     right: dict[str, list[bool]] = defaultdict(list)
     with torch.no_grad():
-        for batch in batches(made, max(1, len(made) // 20)):
-            logits = model(batch.ids, (batch.rows, batch.columns))
-            missed = set(batch.rows[logits.argmax(-1) != batch.targets].tolist())
-            for row, kind in enumerate(batch.kinds):
+        for at in range(0, len(made), AT_ONCE):
+            cut = batch(made[at : at + AT_ONCE])
+            logits = model(cut.ids, cut.blocks, cut.kept)
+            missed = set(cut.owners[logits.argmax(-1) != cut.targets].tolist())
+            for row, kind in enumerate(cut.kinds):
                 right[kind].append(row not in missed)
     return {kind: sum(hits) / len(hits) for kind, hits in sorted(right.items())}
 
@@ -178,17 +194,13 @@ def save(
         (folder / file).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def _learn(model: Pocket, cut: Sequence[Batch]) -> float:
+def _learn(model: Pocket, cut: Batch) -> float:
     """Adds the gradients of one step; gives its loss."""
-    total = sum(float(batch.weights.sum()) for batch in cut)
-    sum_ = 0.0
-    for batch in cut:
-        logits = model(batch.ids, (batch.rows, batch.columns)).float()
-        each = functional.cross_entropy(logits, batch.targets, reduction="none")
-        loss = (each * batch.weights).sum() / total
-        sum_ += loss.item()
-        (loss + model.shape.balance * model.imbalance() / len(cut)).backward()
-    return sum_
+    logits = model(cut.ids, cut.blocks, cut.kept)
+    each = functional.cross_entropy(logits, cut.targets, reduction="none")
+    loss = (each * cut.weights).sum() / cut.weights.sum()
+    (loss + model.shape.balance * model.imbalance()).backward()
+    return float(loss.detach())
 
 
 def _turn(model: Pocket, optimizers: Sequence[torch.optim.Optimizer], pace: float) -> None:
@@ -207,7 +219,7 @@ def _optimizers(model: Pocket, recipe: Recipe) -> list[torch.optim.Optimizer]:
     for name, parameter in model.named_parameters():
         plain = parameter.dim() < 2 or "embed" in name or "mlp.gate." in name
         (others if plain else turned).append(parameter)
-    muon = torch.optim.Muon(turned, lr=recipe.muon_lr, weight_decay=0.01)
+    muon = Muon(turned, lr=recipe.muon_lr, weight_decay=0.01)
     adam = torch.optim.AdamW(others, lr=recipe.adam_lr, betas=(0.9, 0.98), weight_decay=0.01)
     for optimizer in (muon, adam):
         for group in optimizer.param_groups:

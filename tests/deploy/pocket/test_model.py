@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from deploy.pocket import start, train  # noqa: E402
-from deploy.pocket.model import Pocket, Shape  # noqa: E402
+from deploy.pocket.model import Pocket  # noqa: E402
 from deploy.pocket.recipes import RECIPES  # noqa: E402
+from deploy.pocket.shape import Shape  # noqa: E402
 
 DENSE = Shape(600, 64, 2, 4, 2, 32, 96)
 SHAPES = {"dense": DENSE, "moe": replace(DENSE, num_experts=8)}
@@ -25,13 +26,15 @@ def test_logits_equal_transformers(shape, tmp_path):
         torch.nn.init.normal_(parameter, std=0.3)
     train.save(ours, train.learn_tokenizer(0), tmp_path, dtype=torch.float32)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
-    ids = torch.randint(0, 600, (2, 50))
+    # Two conversations of one length and, in the same row, one of another.
+    long, short = torch.randint(0, 600, (2, 50)), torch.randint(0, 600, (1, 9))
+    row, blocks = torch.cat([long.flatten(), short.flatten()]), ((2, 50), (1, 9))
     with torch.no_grad():
-        wanted = theirs(ids).logits
-        torch.testing.assert_close(ours(ids), wanted, rtol=1e-4, atol=1e-3)
-        rows, columns = torch.tensor([0, 1, 1]), torch.tensor([49, 0, 17])
-        kept = ours(ids, (rows, columns))
-    torch.testing.assert_close(kept, wanted[rows, columns], rtol=1e-4, atol=1e-3)
+        apart = [theirs(ids).logits.flatten(0, 1) for ids in (long, short)]
+        wanted = torch.cat(apart)
+        torch.testing.assert_close(ours(row, blocks), wanted, rtol=1e-4, atol=1e-3)
+        kept = torch.tensor([49, 50, 67, 108])
+        torch.testing.assert_close(ours(row, blocks, kept), wanted[kept], rtol=1e-4, atol=1e-3)
 
 
 def test_the_saved_template_and_tokenizer_are_read_by_transformers(tmp_path):
@@ -67,7 +70,8 @@ def test_untrained_weights_copy_already():
     said = torch.randint(shape.vocab_size, (16, 12))
     gap = torch.randint(shape.vocab_size, (16, 40))
     with torch.no_grad():
-        guessed = model(torch.cat([said, gap, said], 1))[:, -12:-1].argmax(-1)
+        row = torch.cat([said, gap, said], 1).flatten()
+        guessed = model(row, ((16, 64),)).unflatten(0, (16, 64))[:, -12:-1].argmax(-1)
     assert (guessed == said[:, 1:]).float().mean() > 0.6
 
 
@@ -79,8 +83,8 @@ def test_untrained_weights_note_the_last_two_tokens():
     seen: list[torch.Tensor] = []
     model.layers[0].register_forward_hook(lambda _layer, _given, made: seen.append(made))
     with torch.no_grad():
-        model(torch.randint(shape.vocab_size, (4, 30)))
-    (after,) = seen
+        model(torch.randint(shape.vocab_size, (120,)), ((4, 30),))
+    after = seen[0].unflatten(0, (4, 30))
     one, two = after[..., -start.NOTE :], after[..., -2 * start.NOTE : -start.NOTE]
     alike = torch.nn.functional.cosine_similarity(two[:, 10:], one[:, 9:-1], dim=-1)
     assert alike.mean() > 0.9
