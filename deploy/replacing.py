@@ -6,14 +6,17 @@ what the cluster file says of that (`holdFor`, `instead`). Serve does the replac
 first, or with `max_surge_percent` the new one first.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
 from typing import Final
 
+from deploy.room import roomy
 from serving.config import ModelSpec, Replicas
 from serving.gateway.loading import expected_start_s
 from serving.pools.engine import Pool
+from serving.values import ModelName
 
 AT_ONCE: Final = 5
 """Of so many replicas Serve replaces one at a time, and of more in proportion: its
@@ -62,6 +65,14 @@ def replacing(after: Pool, *, has_room: bool) -> Replacing:
         f"{seconds} s after the last of them, {_meanwhile(after.spec)}"
     )
     return Replacing(Way.ANNOUNCED, seconds, seconds, says)
+
+
+def surging(pools: Iterable[Pool]) -> frozenset[ModelName]:
+    """Of a group whose text is made without knowing what runs: pools whose only replica has room
+    for the next one beside all that shall run."""
+    pools = tuple(pools)
+    only = {pool.name for pool in pools if pool.spec.bounds.min <= 1}
+    return roomy(pools, pools) & only
 
 
 def _meanwhile(spec: ModelSpec) -> str:

@@ -39,10 +39,11 @@ class Blocks:
 
     @classmethod
     def of(cls, pool: Pool, place: Place, replicas: int) -> "Blocks":
-        """An engine that does not fit into one node is spread over as many as it takes."""
-        engine = pool.layout.ranks_per_engine
-        size = engine if engine <= place.per_node else 1
-        return cls(size, replicas * pool.layout.ranks // size)
+        """An engine that does not fit into one node is spread by its tensor-parallel groups."""
+        layout = pool.layout
+        engine = layout.ranks_per_engine
+        size = engine if engine <= place.per_node else layout.tensor
+        return cls(size, replicas * layout.ranks // size)
 
     @property
     def gpus(self) -> int:

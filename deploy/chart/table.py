@@ -29,7 +29,13 @@ from serving.layout.memory import DEFAULT_UTILISATION
 from serving.layout.support import is_published
 from serving.layout.values import Precision
 from serving.pools.engine import ACCELERATORS, Hardware, Pool
-from serving.pools.serve_config import DEPLOYMENT, ONGOING_PER_REPLICA, Proxy, serve_config
+from serving.pools.serve_config import (
+    DEPLOYMENT,
+    ONE_MORE_PERCENT,
+    ONGOING_PER_REPLICA,
+    Proxy,
+    serve_config,
+)
 from serving.values import Mode, ModelName
 
 SHAPES: Final = {
@@ -220,6 +226,7 @@ def _serve() -> dict[str, Any]:
         "ray": RAY,
         "deployment": {key: options[key] for key in same},
         "ongoingPerReplica": ONGOING_PER_REPLICA,
+        "oneMorePercent": ONE_MORE_PERCENT,
     }
 
 

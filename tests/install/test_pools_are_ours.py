@@ -18,7 +18,10 @@ from deploy.config import load
 from deploy.local.pools import BUILDER, pools_of
 from deploy.pocket import folder
 from deploy.reading import read_document
+from deploy.replacing import surging
+from serving.pools.engine import Pool
 from serving.pools.serve_config import Proxy, serve_config
+from serving.values import ModelName
 from tests.install.helm import CHART, PROFILES, Helm, Manifest, of_kind
 
 H100 = {"kind": "h100-80g", "perNode": 8}
@@ -98,6 +101,25 @@ FILES: dict[str, Manifest] = {
             "qwen3-0.6b": {"on": "big", "targets": ["http://elsewhere:8000"]},
         },
     },
+    "room for one more": {
+        "gpus": {"big": H100 | {"nodes": 3}},
+        "models": {
+            "qwen3-8b": {"on": "big", "layout": {"tensor": 4}},
+            "qwen3-4b": {"on": "big", "replicas": {"min": 1, "max": 3}, "layout": {"tensor": 2}},
+            "qwen3-0.6b": {"on": "big", "replicas": 2, "layout": {"tensor": 1}},
+        },
+    },
+    "room for a small one only": {
+        "gpus": {"big": H100 | {"nodes": 2}},
+        "models": {
+            "qwen3-8b": {"on": "big", "layout": {"tensor": 8}},
+            "qwen3-4b": {"on": "big", "layout": {"tensor": 1}},
+        },
+    },
+    "room that is kept": {
+        "gpus": {"big": H100 | {"nodes": 2, "upgrade": {"strategy": "blueGreen"}}},
+        "models": {"qwen3-8b": {"on": "big", "layout": {"tensor": 8}}},
+    },
     "ranks on a CPU": {
         "gpus": {"cpu": {"kind": "cpu", "perNode": 2}},
         "models": {
@@ -120,9 +142,16 @@ def ours(values: Values, group: str) -> Any:
         longest_answer_s=values.longest_answer,
         cache=CACHE,
         builder=BUILDER,
+        surging=_surging(values, group, pools),
     )
     pocket = str(folder("pocket-dense").parent)
     return _by_name(json.loads(json.dumps(made).replace(pocket, POCKET)))
+
+
+def _surging(values: Values, group: str, pools: list[Pool]) -> frozenset[ModelName]:
+    """blueGreen keeps what is free for the second cluster."""
+    kept = values.gpus[group].upgrade.strategy == "blueGreen" and not values.gpus[group].is_cpu
+    return frozenset() if kept else surging(pools)
 
 
 def _by_name(text: Any) -> Any:

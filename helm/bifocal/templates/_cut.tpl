@@ -65,7 +65,7 @@ neither is refused, with what to do, and what cannot run with the planner's arit
 {{/* (list root group): nodes of a replica, and of how many of these there are pods: JSON. What has no room fails. */}}
 {{- define "bifocal.room" -}}
 {{- $root := index . 0 }}{{ $group := get $root.Values.gpus (index . 1) }}{{ $per := $group.perNode | default 1 | int }}{{ $nodes := $group.nodes | default 1 | int -}}
-{{- $total := mul $per $nodes }}{{ $needed := 0 }}{{ $most := 0 }}{{ $parts := list }}{{ $hosts := 1 }}{{ $blocks := list -}}
+{{- $total := mul $per $nodes }}{{ $needed := 0 }}{{ $most := 0 }}{{ $parts := list }}{{ $hosts := 1 }}{{ $blocks := list }}{{ $mine := dict }}{{ $unit := $per }}{{ $roomy := list -}}
 {{- range $name := include "bifocal.names" . | fromJsonArray }}
   {{- $layout := (include "bifocal.cut" (list $root $name) | fromJson).layout }}{{ $model := get $root.Values.models $name }}
   {{- $ranks := mul $layout.tensor $layout.pipeline $layout.data }}{{ $engine := mul $layout.tensor $layout.pipeline }}
@@ -73,9 +73,11 @@ neither is refused, with what to do, and what cannot run with the planner's arit
   {{- $needed = add $needed (mul $least $ranks) }}{{ $most = add $most (mul (kindIs "map" $model.replicas | ternary $model.replicas dict | dig "max" $least | max $least) $ranks) }}
   {{- $parts = append $parts (printf "%s %d x %d" $name $least $ranks) }}
   {{- $hosts = max $hosts (div (add $ranks $per -1) $per) }}
-  {{- $block := le $engine $per | ternary $engine (int $layout.tensor) }}
+  {{- $block := le $engine $per | ternary $engine (int $layout.tensor) | int }}{{ $_ := set $mine $name (list $block (div $ranks $block) $least) }}{{ $unit = min $unit $block | int }}
   {{- range until (div (mul $least $ranks) $block | int) }}{{ $blocks = append $blocks (printf "%08d %s" (int $block) $name) }}{{ end }}
 {{- end }}
+{{- range $mine }}{{ if or (mod $per $unit) (mod (first .) $unit) }}{{ $unit = 1 }}{{ end }}{{ end }}
+{{- range $name, $is := $mine }}{{ $size := div (first $is) $unit }}{{ if and (le (last $is) 1) (gt (div (sub $total $most) $unit) (add (mul $nodes (sub $size 1)) (mul $size (sub (index $is 1) 1)))) }}{{ $roomy = append $roomy $name }}{{ end }}{{ end }}
 {{- if ne $group.kind "cpu" }}
   {{- if gt $needed $total }}{{ printf "gpus.%s: its models need %d GPUs (%s); it has %d" (index . 1) $needed (join ", " $parts) $total | fail }}{{ end }}
   {{- $free := dict }}{{ range until $nodes }}{{ $_ := set $free (toString .) $per }}{{ end }}
@@ -86,6 +88,6 @@ neither is refused, with what to do, and what cannot run with the planner's arit
   {{- end }}
 {{- end }}
 {{- $hosts = eq 0 (mod $nodes $hosts | int) | ternary $hosts 1 }}{{ $pods := div $nodes $hosts }}
-{{- if and (eq ($group.upgrade).strategy "blueGreen") (ne $group.kind "cpu") }}{{ $pods = min $pods (div (add $most (mul $per $hosts) -1) (mul $per $hosts)) }}{{ end }}
-{{- toJson (dict "hosts" $hosts "pods" $pods) }}
+{{- if and (eq ($group.upgrade).strategy "blueGreen") (ne $group.kind "cpu") }}{{ $roomy = list }}{{ $pods = min $pods (div (add $most (mul $per $hosts) -1) (mul $per $hosts)) }}{{ end }}
+{{- toJson (dict "hosts" $hosts "pods" $pods "roomy" $roomy) }}
 {{- end }}

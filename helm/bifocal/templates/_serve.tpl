@@ -10,9 +10,9 @@ other, and the user's own words come last. A test holds the two equal for every 
 {{- toJson $all }}{{ end }}
 {{/* (list root group): JSON. */}}
 {{- define "bifocal.serve" -}}
-{{- $root := index . 0 }}{{ $applications := list -}}
+{{- $root := index . 0 }}{{ $applications := list }}{{ $roomy := (include "bifocal.room" . | fromJson).roomy -}}
 {{- range include "bifocal.names" . | fromJsonArray }}
-  {{- $applications = append $applications (include "bifocal.application" (list $root .) | fromJson) }}
+  {{- $applications = append $applications (include "bifocal.application" (list $root . (has . $roomy)) | fromJson) }}
 {{- end }}{{ include "bifocal.laid" (list $root.Values.table.serve (dict "applications" $applications)) }}{{ end }}
 
 {{- define "bifocal.application" -}}
@@ -34,7 +34,7 @@ other, and the user's own words come last. A test holds the two equal for every 
 {{- $env = concat $env (list $cut.env (include "bifocal.network.env" $group | fromJson) ($model.env | default dict)) -}}
 {{- dict "name" $name "route_prefix" (printf "/pools/%s" $name) "import_path" $table.builder
       "runtime_env" (dict "env_vars" (include "bifocal.laid" $env | fromJson)) "args" $args
-      "deployments" (list (include "bifocal.scale" (list $root $model $layout) | fromJson)) | toJson -}}
+      "deployments" (list (include "bifocal.scale" (list $root $model $layout (index . 2)) | fromJson)) | toJson -}}
 {{- end }}
 {{/* (list root name): {folder}, or {source, env} of what is to be fetched, as `deploy.source` has it. */}}
 {{- define "bifocal.weights.of" -}}
@@ -71,7 +71,7 @@ other, and the user's own words come last. A test holds the two equal for every 
 {{/* What Serve changes while replicas run. */}}
 {{- define "bifocal.scale" -}}
 {{- $root := index . 0 }}{{ $replicas := (index . 1).replicas | default 1 }}{{ $engines := (index . 2).data -}}
-{{- $scale := dict "name" $root.Values.table.deploymentName "graceful_shutdown_timeout_s" (include "bifocal.deadlines" $root | fromYaml).answer -}}
+{{- $scale := dict "name" $root.Values.table.deploymentName "graceful_shutdown_timeout_s" (include "bifocal.deadlines" $root | fromYaml).answer }}{{ if index . 3 }}{{ $_ := set $scale "max_surge_percent" $root.Values.table.oneMorePercent }}{{ end -}}
 {{- if kindIs "map" $replicas }}
   {{- $_ := set $scale "num_replicas" nil }}
   {{- $_ := set $scale "autoscaling_config" (dict "min_replicas" (mul (hasKey $replicas "min" | ternary $replicas.min 1) $engines) "max_replicas" (mul ($replicas.max | default 1) $engines) "target_ongoing_requests" $root.Values.table.ongoingPerReplica) }}
