@@ -4,6 +4,7 @@ The only reader of the cluster file. It joins the slices of the other packages w
 deployment knows (`gpus`). What comes from the environment is `deploy.environment`'s.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,9 +66,12 @@ class Cluster(ServingSpec):
                 )
             elif (kind := model.like or name) not in CATALOG:
                 key = f"models.{name}.like" if model.like else f"models.{name}"
+                near = difflib.get_close_matches(kind, CATALOG, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
                 yield (
-                    f"{key}: {kind} is not in the catalog; allowed: {', '.join(CATALOG)}. "
-                    "Another name needs `like`, the catalog entry that it is a kind of"
+                    f"{key}: {kind} is not in the catalog; {hint}allowed: {', '.join(CATALOG)}. "
+                    "Another name needs `source`, its weights, and `like`, the catalog entry that "
+                    "it is a kind of"
                 )
             else:
                 yield from _problems_of_layout(name, model, CATALOG[kind])

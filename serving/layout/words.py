@@ -58,13 +58,10 @@ def refusal_words(demand: Demand, sizes: Sizes, fit: Fit) -> str:
 def ranking_words(demand: Demand) -> str:
     """What the first place stands for."""
     load = demand.asked_load
-    first = (
-        f"{demand.concurrency} requests of the full context held, then "
-        if demand.concurrency
-        else ""
-    )
+    asked = demand.concurrency
+    held = f"whether {asked} requests of the full context are held, then " if asked else ""
     return (
-        f"{first}predicted tokens/s of all GPUs at {load.prompt:,} tokens of prompt and"
+        f"{held}predicted tokens/s of all GPUs at {load.prompt:,} tokens of prompt and"
         f" {load.answer:,} of answer, with as many requests at once as fit in {load.tpot_s * 1e3:g}"
         f" ms a token; of layouts within {ALIKE - 1:.0%} the one of fewer GPUs a replica"
     )

@@ -179,6 +179,12 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="not in the catalog",
         ),
         pytest.param(
+            GOOD.replace("pocket-dense", "pocket-dens"),
+            "models.pocket-dens: pocket-dens is not in the catalog; did you mean pocket-dense? "
+            "allowed: qwen3-0.6b,",
+            id="nearly in the catalog",
+        ),
+        pytest.param(
             GOOD.replace("on: cpu", "on: cpu, like: llama"),
             "b.yaml:2: models.pocket-dense.like: llama is not in the catalog",
             id="like nothing",

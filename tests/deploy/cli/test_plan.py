@@ -64,6 +64,7 @@ def test_what_no_layout_holds_stays_feasible_and_says_what_would(bifocal):
     assert found["nearest"]
     said = " ".join(bifocal("plan", *asked).out.split())
     assert f"what holds them all: {found['nearest']}" in said
+    assert "Ranked by whether 500 requests of the full context are held, then predicted" in said
 
 
 def test_the_load_reaches_the_planner_and_the_ranking_says_what_it_is_by(bifocal):
