@@ -7,14 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
 from tests.install.helm import Helm, Manifest
 from tests.install.server import Answer, ApiServer
-from tests.install.started.kubelet import NODE, Kubelet, PodRun
+from tests.install.started.api import NODE
+from tests.install.started.kubelet import Kubelet
 from tests.install.started.network import Network
 from tests.install.started.operator import Operator
+from tests.install.started.pod_run import PodRun
 from tests.install.started.services import Services
 from tests.install.started.variables import data
 
@@ -46,18 +49,23 @@ class Cluster:
         )
         return found
 
-    @property
+    @cached_property
     def url(self) -> str:
         """The gateway's Service, as its clients know it."""
         spec = self.get(f"v1/services/{RELEASE}-bifocal")["spec"]
         return f"http://{spec['clusterIP']}:{spec['ports'][0]['port']}"
 
+    def has_keys(self) -> bool:
+        return "admin" in data(self.get(f"v1/secrets/{RELEASE}-bifocal-keys"))
+
+    @cache  # noqa: B019 - there are few clusters
     def key(self, name: str = "admin") -> str:
         return data(self.get(f"v1/secrets/{RELEASE}-bifocal-keys"))[name]
 
-    def ready(self, component: str) -> bool:
-        """Whether any pod of it is."""
-        return any(run.ready for run in self.kubelet.of(component))
+    def ready(self, component: str, node: str | None = None) -> bool:
+        """Whether any pod of it is; of Ray's, a head or a worker."""
+        labels = {"ray.io/node-type": node} if node else {}
+        return any(run.ready for run in self.kubelet.of(component, **labels))
 
     def until(self, holds: Callable[[], Any], what: str, limit_s: float) -> float:
         """Seconds that it took."""

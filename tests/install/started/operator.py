@@ -62,6 +62,14 @@ class RayCluster:
             self.ask("PUT", APPLICATIONS, yaml.safe_load(wanted))
             self._applied = wanted
 
+    @property
+    def is_applied(self) -> bool:
+        """Whether Ray was given what is stored."""
+        name = self.service["metadata"]["name"]
+        path = f"/apis/ray.io/v1/namespaces/{self._namespace}/rayservices/{name}"
+        stored: str = self._server.ask("GET", path)["spec"]["serveConfigV2"]
+        return stored == self._applied
+
     def head(self) -> Manifest:
         """Its pod. Raises NotThere."""
         labels = f"ray.io%2Fcluster%3D{self.name}%2Cray.io%2Fnode-type%3Dhead"

@@ -1,0 +1,229 @@
+"""docs/installed.md: the pocket profile, installed and started, measured.
+
+    KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document > docs/installed.md
+
+It needs root (namespaces), and takes about ten minutes.
+"""
+
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.install.helm import CHART, Helm
+from tests.install.server import ApiServer
+from tests.install.started import release
+from tests.install.started.cluster import RELEASE, Cluster, cluster
+from tests.install.started.load import Trial, under_load
+from tests.install.test_life import KINDS, OF_THE_NAMESPACE
+
+NAMESPACE: Final = "objects"
+COMMAND: Final = "KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document"
+TEST: Final = "python -m pytest tests/install/test_started.py"
+HELMS: Final = "helm.sh/release.v1"
+
+Stored = dict[str, dict[str, Any]]
+"""What objects say, by kind and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Of a release's life, and the objects after it."""
+
+    name: str
+    after: Stored
+
+
+def stored(server: ApiServer, namespace: str) -> Stored:
+    """Without what Kubernetes writes into them, what every namespace has, and Helm's records."""
+    found: Stored = {}
+    for api, kinds in KINDS.items():
+        root = "/api/v1" if api == "v1" else f"/apis/{api}"
+        for kind in kinds:
+            items = server.ask("GET", f"{root}/namespaces/{namespace}/{kind}")["items"]
+            for item in items:
+                name = item["metadata"]["name"]
+                made = "ownerReferences" in item["metadata"] or "-token-" in name
+                if name not in OF_THE_NAMESPACE and not made and item.get("type") != HELMS:
+                    says = {k: v for k, v in item.items() if k not in ("metadata", "status")}
+                    found.setdefault(kind, {})[name] = says
+    return found
+
+
+def life(server: ApiServer, helm: Helm) -> list[Step]:
+    """One release: a pool gets a second replica, that is taken back, the release is taken off."""
+    here = ("--namespace", NAMESPACE)
+    steps = []
+
+    def step(name: str, *words: str | Path) -> None:
+        helm(*words, *here)
+        steps.append(Step(name, stored(server, NAMESPACE)))
+
+    volume = {"volume": {"size": "1Gi"}}
+    second = {"models": {release.POOL: {"replicas": 2}}}
+    install = ("install", RELEASE, CHART, *helm.values(release.POCKET, volume))
+    step("install", *install, "--create-namespace")
+    step("upgrade", "upgrade", RELEASE, CHART, *helm.values(release.POCKET, volume, second))
+    step("rollback", "rollback", RELEASE, "1")
+    step("uninstall", "uninstall", RELEASE)
+    return steps
+
+
+def objects_table(steps: list[Step]) -> list[str]:
+    """Rows are kinds; after the first, columns say what the step changed, and what it left."""
+    first = steps[0].after
+    lines = ["| kind | install | upgrade changes | rollback changes | uninstall leaves |"]
+    lines += ["|---|---|---|---|---|"]
+    for kind in sorted(first):
+        cells = [str(len(first[kind]))]
+        for before, after in zip(steps, steps[1:-1], strict=False):
+            cells.append(_names(_changed(before.after.get(kind, {}), after.after.get(kind, {}))))
+        cells.append(_names(sorted(steps[-1].after.get(kind, {}))))
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    sums = [sum(map(len, step.after.values())) for step in steps]
+    lines.append(f"| all | {sums[0]} | | | {sums[-1]} |")
+    return lines
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    )
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(name.removeprefix(f"{RELEASE}-bifocal-") for name in names) or "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    start: release.Start
+    trials: dict[str, Trial]
+    test_s: float
+    left_s: float
+    """A gateway that was asked to leave, until it had ended."""
+    gone_s: float
+    """After `helm uninstall`, until the last pod had ended."""
+
+
+def measured(of: Cluster) -> Measured:
+    start = release.install(of)
+    _say("started", start)
+    test_s = of.until(lambda: "Succeeded" in release.helm_test(of), "helm test", 200)
+    trials: dict[str, Trial] = {}
+
+    def tried(name: str, act: Any) -> None:
+        trials[name] = under_load(of, act)
+        _say(name, trials[name])
+
+    tried("a second replica (`helm upgrade`)", lambda: release.scale(of, 2))
+    tried(
+        "another configuration of a pool of two (`helm upgrade`)",
+        lambda: release.roll(of, max_num_seqs=40),
+    )
+    tried("a gateway leaves (its pod is deleted)", lambda: release.lose_gateway(of))
+    left = list(trials.values())[-1].took_s
+    tried("a gateway is killed (SIGKILL)", lambda: release.kill_gateway(of))
+    tried(
+        "back to one replica (`helm upgrade`)",
+        lambda: release.scale(of, 1, engine={"max_num_seqs": 40}),
+    )
+    return Measured(start, trials, test_s, left, release.uninstall(of))
+
+
+def _say(*words: object) -> None:
+    print(*words, file=sys.stderr, flush=True)
+
+
+def start_table(start: release.Start) -> list[str]:
+    rows = (
+        ("the objects are stored", start.installed_s),
+        ("the Job has made the keys", start.secrets_s),
+        ("Ray's head is ready", start.head_s),
+        ("its worker is", start.worker_s),
+        ("a gateway is: a pool answers", start.gateway_s),
+        ("the first answer through the Service", start.answer_s),
+        ("both pools have answered", start.both_s),
+    )
+    lines = ["| after `helm install` | s |", "|---|---|"]
+    return lines + [f"| {what} | {seconds:.0f} |" for what, seconds in rows]
+
+
+def trials_table(trials: dict[str, Trial]) -> list[str]:
+    lines = [
+        "| under load | took, s | requests | lost | cut | refused | slowest answer, s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, trial in trials.items():
+        lost = trial.losses
+        asked = lost.whole + lost.lost + lost.cut + lost.refused + lost.error_events
+        cut = lost.cut + lost.error_events
+        lines.append(
+            f"| {name} | {trial.took_s:.0f} | {asked} | {lost.lost} | {cut} | {lost.refused} "
+            f"| {trial.longest_s:.1f} |"
+        )
+    return lines
+
+
+def text(steps: list[Step], found: Measured, machine: str) -> str:
+    return f"""# Installed
+
+The chart's pocket profile on a real API server: etcd, kube-apiserver and the controllers run, and
+KubeRay's and prometheus-operator's definitions are there. No kubelet runs here, no network of
+containers and no KubeRay: what they would do, `tests/install/started` does with the objects as the
+API server stored them. Each container is a process tree in namespaces of its own, as user 1000,
+without a capability, on a read-only root, with its own volumes, variables, probes and address; a
+Service's address is a forwarder that follows its Endpoints; the pods of a RayService are those that
+KubeRay v1.7.0 makes. Not there: images, limits of CPU and memory, NetworkPolicies, DNS.
+
+Made by `{COMMAND} > docs/installed.md` on {machine}; `{TEST}` asserts what matters of it.
+
+## Objects
+
+One release with a volume for weights: a pool gets a second replica, the release is rolled back, and
+taken off. An upgrade of a pool changes what that pool is told (`serveConfigV2` of its RayService) and
+the gateways' file, by which they are replaced one by one; the RayService's cluster stays.
+
+{chr(10).join(objects_table(steps))}
+
+## Start
+
+From nothing, with no step by hand; the goal is an answer within 120 s.
+
+{chr(10).join(start_table(found.start))}
+
+`helm test` asks a question that is thought through and one that is not: {found.test_s:.0f} s.
+
+## Changes under load
+
+Five clients, four of them of the pool that is changed, ask again as soon as they have an answer,
+through the gateway's Service; load begins before each change and ends after it. Lost: no answer and
+no honest refusal. Cut: a stream that ended early, or in an error.
+
+{chr(10).join(trials_table(found.trials))}
+
+A gateway that is killed takes its streams with it: nobody is left to end them in order. One that is
+asked to leave finishes them: {found.left_s:.0f} s from the deletion of its pod until another one was
+ready in its place. After `helm uninstall` the last pod ended within {found.gone_s:.0f} s.
+"""
+
+
+def main() -> None:
+    assets = Path(os.environ["KUBEBUILDER_ASSETS"])
+    cores = os.cpu_count()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(ApiServer(assets, folder))
+        for crd in sorted((assets / "crds").glob("*.yaml")):
+            server.define(crd)
+        helm = Helm(assets / "helm", folder, server.kubeconfig)
+        steps = life(server, helm)
+        found = measured(stack.enter_context(cluster(server, helm)))
+        print(text(steps, found, f"{cores} cores"), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""What is done to a release of the pocket profile, as whoever runs it does it.
+
+Each returns once it is done; none does anything by hand that the chart should do.
+"""
+
+import json
+import signal
+import time
+import urllib.request
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.install.helm import CHART, PROFILES
+from tests.install.server import Answer
+from tests.install.started.cluster import RELEASE, Cluster
+from tests.install.started.operator import APPLICATIONS, RayCluster
+from tests.install.started.pod_run import PodRun
+
+POCKET: Final = next(path for path in PROFILES if path.stem == "pocket")
+POOL: Final = "pocket-dense"
+ASKED: Final = "What is 4812 + 977?"
+START_S: Final = 500.0
+CHANGE_S: Final = 500.0
+"""A replica that leaves lingers for half a minute, and another one starts on busy cores."""
+LEAVE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Seconds since `helm install` was called."""
+
+    installed_s: float
+    secrets_s: float
+    """The Job has filled them."""
+    head_s: float
+    """Ready."""
+    worker_s: float
+    gateway_s: float
+    """Ready, so that its Service leads to it."""
+    answer_s: float
+    """The first one."""
+    both_s: float
+    """Both pools have answered."""
+
+
+def install(of: Cluster) -> Start:
+    began = time.monotonic()
+
+    def since() -> float:
+        return round(time.monotonic() - began, 1)
+
+    of.run("install", RELEASE, CHART, *of.helm.values(POCKET))
+    installed = since()
+    of.until(of.has_keys, "the keys", START_S)
+    secrets = since()
+    of.until(lambda: of.ready("pools", node="head"), "the head", START_S)
+    head = since()
+    of.until(lambda: of.ready("pools", node="worker"), "the worker", START_S)
+    worker = since()
+    of.until(lambda: of.ready("gateway"), "a gateway", START_S)
+    gateway = since()
+    of.until(lambda: answer(of, "auto"), "an answer", START_S)
+    first = since()
+    of.until(lambda: answer(of, POOL) and answer(of, "pocket-moe"), "both pools", START_S)
+    return Start(installed, secrets, head, worker, gateway, first, since())
+
+
+def ask(of: Cluster, model: str, **more: Any) -> dict[str, Any]:
+    """Through the gateway's Service. Raises OSError."""
+    body = {"model": model, "messages": [{"role": "user", "content": ASKED}]}
+    request = urllib.request.Request(
+        f"{of.url}/v1/chat/completions",
+        json.dumps(body | more).encode(),
+        {"authorization": f"Bearer {of.key()}", "content-type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as found:
+        said: dict[str, Any] = json.load(found)
+        return said
+
+
+def answer(of: Cluster, model: str) -> bool:
+    try:
+        return bool(ask(of, model)["choices"])
+    except (OSError, Answer, KeyError):
+        return False
+
+
+def ray(of: Cluster) -> RayCluster:
+    (found,) = of.operator.clusters.values()
+    return found
+
+
+def targets(of: Cluster, pool: str = POOL) -> set[str]:
+    """Replicas that Serve sends requests to."""
+    try:
+        groups = ray(of).ask("GET", APPLICATIONS)["target_groups"]
+    except OSError:
+        return set()
+    return {
+        f"{each['ip']}:{each['port']}"
+        for group in groups
+        if group["app_name"] == pool
+        for each in group["targets"]
+    }
+
+
+def is_settled(of: Cluster, replicas: int, pool: str = POOL) -> bool:
+    """Whether so many replicas run, and none comes or goes."""
+    try:
+        app = ray(of).ask("GET", APPLICATIONS)["applications"][pool]
+    except (OSError, KeyError):
+        return False
+    states = [each["state"] for part in app["deployments"].values() for each in part["replicas"]]
+    return app["status"] == "RUNNING" and states == ["RUNNING"] * replicas
+
+
+def upgrade(of: Cluster, **of_pool: Any) -> None:
+    """Returns once Helm has stored it and the operator has put it to Ray."""
+    models = {"models": {POOL: of_pool}}
+    of.run("upgrade", RELEASE, CHART, *of.helm.values(POCKET, models))
+    of.until(lambda: ray(of).is_applied, "the pools are told", LEAVE_S)
+
+
+def scale(of: Cluster, replicas: int, **more: Any) -> None:
+    """Returns once the pool has so many, and those that left are gone."""
+    upgrade(of, replicas=replicas, **more)
+    of.until(lambda: is_settled(of, replicas), f"{replicas} replicas", CHANGE_S)
+    of.until(lambda: len(targets(of)) == replicas, f"{replicas} in routing", LEAVE_S)
+    both_gateways(of)
+
+
+def roll(of: Cluster, **engine: Any) -> None:
+    """Returns once each of both replicas was replaced."""
+    before = targets(of)
+    upgrade(of, replicas=len(before), engine=engine)
+
+    def done() -> bool:
+        return is_settled(of, len(before)) and not targets(of) & before
+
+    of.until(done, "other replicas", CHANGE_S)
+    both_gateways(of)
+
+
+def lose_gateway(of: Cluster) -> PodRun:
+    """As when its node is drained. Returns once it is gone and another one is ready."""
+    victim = of.kubelet.of("gateway")[0]
+    of.server.ask("DELETE", f"/api/v1/namespaces/{of.namespace}/pods/{victim.name}")
+    of.until(lambda: victim.over, "the gateway left", LEAVE_S)
+    both_gateways(of)
+    return victim
+
+
+def kill_gateway(of: Cluster) -> PodRun:
+    """As when it runs out of memory. Returns once it is ready again."""
+    victim = of.kubelet.of("gateway")[0]
+    (run,) = victim.containers
+    assert run.container is not None
+    run.container.signal(signal.SIGKILL)
+    of.until(lambda: run.restarts, "it was started again", LEAVE_S)
+    both_gateways(of)
+    return victim
+
+
+def both_gateways(of: Cluster) -> None:
+    """Two, and none that comes or goes: another file for the gateway rolls them."""
+
+    def ready() -> bool:
+        return [run.ready for run in of.kubelet.of("gateway")] == [True, True]
+
+    of.until(ready, "two gateways", LEAVE_S)
+
+
+def helm_test(of: Cluster) -> str:
+    """What Helm says. Raises Refused."""
+    return of.run("test", RELEASE, "--timeout", "120s")
+
+
+def uninstall(of: Cluster) -> float:
+    """Seconds until the last pod has gone."""
+    began = time.monotonic()
+    of.run("uninstall", RELEASE)
+    of.until(lambda: all(run.over for run in of.kubelet.pods.values()), "all left", LEAVE_S)
+    return time.monotonic() - began
