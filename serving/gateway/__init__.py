@@ -10,6 +10,7 @@ relay     an engine's answer on its way to the client: streamed, and whole
 upstream  the connection to a replica
 targets   where the replicas are: Ray's REST API, or fixed addresses
 pool      what is known of each replica now
+replica   one replica as this gateway knows it
 loading   when a pool that loads is worth asking for again
 refresh   the loop that asks for both
 call      the record of one request

@@ -11,7 +11,8 @@ from typing import Final
 from serving import balance
 from serving.errors import BifocalError, EngineUnavailable, PoolLoading
 from serving.gateway.loading import SOON_S, retry_after_s
-from serving.gateway.silence import Health, Silence, Standing, judge
+from serving.gateway.replica import Attempt, Replica
+from serving.gateway.silence import Health, Standing, judge
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.observer import PoolNow
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId
@@ -50,88 +51,6 @@ _REASONS: Final = {
 }
 
 
-class _Replica:
-    """What is known of one replica, and its snapshot as long as nothing has changed."""
-
-    __slots__ = (
-        "_snapshot",
-        "attempts",
-        "byte_at",
-        "down",
-        "failing",
-        "foreign",
-        "load",
-        "requests",
-        "target",
-        "tokens",
-        "told_at",
-        "well_at",
-    )
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.tokens = self.requests = self.foreign = 0
-        self.load: Load | None = None
-        self.told_at = self.byte_at = self.well_at = 0.0
-        self.failing = self.down = False
-        self.attempts: set[Attempt] = set()
-        self._snapshot: ReplicaSnapshot | None = None
-
-    def snapshot(self) -> ReplicaSnapshot:
-        if self._snapshot is None:
-            self._snapshot = ReplicaSnapshot(
-                self.target, self.tokens, self.requests, self.load, self.foreign, self.failing
-            )
-        return self._snapshot
-
-    def add(self, tokens: int, requests: int) -> None:
-        self._snapshot = None
-        self.tokens += tokens
-        self.requests += requests
-
-    def tell(self, load: Load | None, now: float) -> None:
-        self._snapshot = None
-        self.load, self.told_at = load, now
-        self.foreign = 0
-        if load is not None:
-            self.foreign = max(0, load.running + load.waiting - self.requests)
-
-    def fail(self, *, failing: bool) -> None:
-        self._snapshot = None
-        self.failing = failing
-
-    def silent(self, now: float) -> bool:
-        return (silence := self.silence(now)) is not None and silence.is_long
-
-    def silence(self, now: float) -> Silence | None:
-        if not self.attempts:
-            return None
-        return Silence(now - self.byte_at, now - max(self.byte_at, self.well_at))
-
-
-class Attempt:
-    """One request on one replica, from its beginning there to its end."""
-
-    __slots__ = ("_replica", "_tokens", "give_up")
-
-    def __init__(self, replica: _Replica, tokens: int, give_up: Callable[[], None]) -> None:
-        self._replica, self._tokens, self.give_up = replica, tokens, give_up
-
-    def heard(self, now: float) -> None:
-        """A byte of its answer came."""
-        self._replica.byte_at = now
-
-    def begin(self, now: float) -> None:
-        if not self._replica.attempts:
-            self._replica.byte_at = now
-        self._replica.attempts.add(self)
-        self._replica.add(self._tokens, 1)
-
-    def end(self) -> None:
-        self._replica.attempts.discard(self)
-        self._replica.add(-self._tokens, -1)
-
-
 class Pools:
     """The live state of all pools, in one event loop; others see it as frozen snapshots."""
 
@@ -139,8 +58,8 @@ class Pools:
         """Each pool's name, and the seconds in which it is expected to start."""
         self._starts = starts
         self._status: dict[ModelName, PoolStatus] = {}
-        self._replicas: dict[ModelName, dict[TargetId, _Replica]] = {}
-        self._leaving: dict[tuple[ModelName, TargetId], _Replica] = {}
+        self._replicas: dict[ModelName, dict[TargetId, Replica]] = {}
+        self._leaving: dict[tuple[ModelName, TargetId], Replica] = {}
         """Not named any more, but with requests on them."""
         for name in starts:
             self._status[name] = PoolStatus(PoolState.UNKNOWN)
@@ -194,7 +113,7 @@ class Pools:
 
         It ends on the replica that it began on, even if a source has lost and found it meanwhile.
         """
-        replica = self._replicas[name].get(target.id) or _Replica(target)
+        replica = self._replicas[name].get(target.id) or Replica(target)
         attempt = Attempt(replica, tokens, give_up)
         attempt.begin(now)
         return attempt
@@ -254,7 +173,7 @@ class Pools:
             self._status[name] = status
             if status.complete:
                 self._replicas[name] = {
-                    target.id: known.get(target.id) or _Replica(target) for target in status.targets
+                    target.id: known.get(target.id) or Replica(target) for target in status.targets
                 }
             for id, replica in known.items():
                 self._leaving.pop((name, id), None)

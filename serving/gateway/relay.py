@@ -15,7 +15,8 @@ from serving.accounting import usage_of
 from serving.errors import AnswerTimeout, EngineError, EngineFailed, EngineUnavailable
 from serving.gateway.asgi import JSON, Reply
 from serving.gateway.call import Call
-from serving.gateway.pool import Attempt, Pools
+from serving.gateway.pool import Pools
+from serving.gateway.replica import Attempt
 from serving.gateway.upstream import BROKE, NO_CONNECTION, Upstream
 from serving.gateway.watch import Limit, Watch
 from serving.observer import Observer, ReplicaFailed

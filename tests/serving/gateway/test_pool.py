@@ -3,7 +3,8 @@
 import pytest
 
 from serving.errors import EngineUnavailable, PoolLoading
-from serving.gateway.pool import LOAD_STALE_S, Attempt, Pools
+from serving.gateway.pool import LOAD_STALE_S, Pools
+from serving.gateway.replica import Attempt
 from serving.gateway.silence import ASK_AFTER_S, GIVE_UP_AFTER_S, Health
 from serving.gateway.targets import PoolState, PoolStatus
 from serving.values import Load, ModelName, ReplicaSnapshot, Target, TargetId

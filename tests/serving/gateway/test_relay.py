@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from serving.gateway import silence
-from serving.gateway.pool import Attempt
+from serving.gateway.replica import Attempt
 from serving.values import Outcome, Usage
 from tests.serving.gateway import peers
 from tests.serving.gateway.conftest import Ask
