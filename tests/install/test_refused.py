@@ -1,0 +1,122 @@
+"""What our code refuses Helm refuses: no value passes it that a gateway would not start with."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.chart.values import Values
+from deploy.config import ConfigError, load_as
+from tests.install.helm import Helm, Refused
+
+SEAL = "0" * 64
+GOOD: dict[str, Any] = {
+    "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 3}, "cpu": {"kind": "cpu", "perNode": 4}},
+    "models": {"qwen3-8b": {"on": "l40s"}, "qwen3-0.6b": {"on": "l40s"}},
+    "gateway": {"keys": "keys.yaml"},
+}
+
+
+def model(**more: Any) -> dict[str, Any]:
+    return {"models": {"qwen3-8b": {"on": "l40s", **more}, "qwen3-0.6b": {"on": "l40s"}}}
+
+
+BAD = {
+    "a source that is none": model(source="Qwen"),
+    "a source of no kind": model(source="gs://bucket/model"),
+    "a source with a query": model(source="https://host/model?a=b"),
+    "a source that is not encrypted": model(source="http://host/model"),
+    "a folder with a revision": model(source="/models/mine", revision="main"),
+    "a bucket with a branch": model(source="s3://models/mine", revision="main"),
+    "a revision of no repository": model(revision="ma in"),
+    "a token for no targets": model(targetsToken="token"),
+    "a token for none of targets": model(targetsToken="token", targets=[]),
+    "an argument that vLLM has not": model(engine={"max_seqs": 1}),
+    "an argument of ours": model(engine={"api_key": "x"}),
+    "a count that is none": model(engine={"max_num_seqs": 0}),
+    "a count that is text": model(engine={"max_num_batched_tokens": "many"}),
+    "more memory than there is": model(engine={"gpu_memory_utilization": 1.2}),
+    "no memory": model(engine={"gpu_memory_utilization": 0}),
+    "itself instead": model(instead="qwen3-8b"),
+    "nobody instead": model(instead="qwen3-4b"),
+    "a wait as long as an answer": model(holdFor="1h"),
+    "no time": {**model(), "longestAnswer": "0s"},
+    "no time to be stuck": model(stuckAfter="0.0s"),
+    "bounds the wrong way round": model(replicas={"min": 3, "max": 1}),
+    "more replicas than there is room for": model(replicas=3),
+    "an unknown model that others run": {
+        "models": {"mine": {"on": "cpu", "targets": ["http://a:1"]}, "qwen3-0.6b": {"on": "l40s"}}
+    },
+    "a group that is none": model(on="l4"),
+    "a variable that is not NCCL's": {
+        "gpus": {**GOOD["gpus"], "l40s": {"kind": "l40s-48g", "network": {"nccl": {"PATH": "x"}}}}
+    },
+    "a role for nobody": {"router": {"deep": "qwen3-4b"}},
+    "answers longer than the longest": {"longestAnswer": "40m"},
+}  # fmt: skip
+
+FINE = {
+    "as it is": {},
+    "a repository": model(source="hf://me/mine@main", like="qwen3-8b"),
+    "a repository's commit": model(source="me/mine", revision="a" * 40),
+    "a bucket with its seal": model(source="s3://models/mine", revision=SEAL),
+    "a mirror": model(source="https://host:8443/models/mine"),
+    "a mirror with its seal": model(source=f"http://host/mine@{SEAL}"),
+    "a folder": model(source="/models/mine"),
+    "counts": model(engine={"max_num_seqs": 8, "enforce_eager": True}),
+    "somebody instead": model(instead="qwen3-0.6b", holdFor="20s"),
+    "targets with a token": model(targets=["http://a:1"], targetsToken="token"),
+}
+
+
+def python_refuses(given: dict[str, Any], folder: Path) -> bool:
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(given))
+    try:
+        load_as(Values, file)
+    except ConfigError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_our_code_refuses_helm_refuses(helm: Helm, tmp_path: Path, name: str) -> None:
+    given = {**GOOD, **BAD[name]}
+    assert python_refuses(given, tmp_path)
+    with pytest.raises(Refused) as refused:
+        helm.template(given)
+    assert any(word in str(refused.value) for word in ("models", "gpus", "router", "longestAnswer"))
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_what_our_code_takes_helm_takes(helm: Helm, tmp_path: Path, name: str) -> None:
+    given = {**GOOD, **FINE[name]}
+    assert not python_refuses(given, tmp_path)
+    helm.template(given)
+
+
+def test_blocks_that_do_not_stand_together_are_refused(helm: Helm, tmp_path: Path) -> None:
+    """Six GPUs on two nodes, and three times two that must be on one."""
+    pair = {"tensor": 2}
+    models = {
+        "qwen3-8b": {"on": "odd", "layout": pair, "replicas": 2},
+        "qwen3-4b": {"on": "odd", "layout": pair},
+    }
+    given = {
+        "gpus": {"odd": {"kind": "l40s-48g", "perNode": 3, "nodes": 2}},
+        "models": models,
+        "gateway": {"keys": "k"},
+    }
+    layouts = {
+        name: {
+            "of": f"{name} bf16 l40s-48g 3x2, context 0, replicas {spec.get('replicas', 1)}, "
+            "shared, data 1, expert false, pipeline 1, tensor 2",
+            "layout": pair,
+            "stuckAfter": 60,
+        }
+        for name, spec in models.items()
+    }
+    assert python_refuses(given, tmp_path)
+    with pytest.raises(Refused, match="do not fit on 2 nodes of 3 GPUs: qwen3-4b needs 2"):
+        helm.template({**given, "layouts": layouts})
