@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.chart.secrets import MAKERS, Api, fill
+from deploy.chart.api import Api
+from deploy.chart.secrets import MAKERS, fill
 from tests.install.helm import CHART, Helm, Manifest
 from tests.install.server import ApiServer
 
@@ -75,7 +76,8 @@ def gateway(
 
 def _mounted(server: ApiServer, namespace: str, pod: Any, container: Any, folder: Path) -> Path:
     """Its ConfigMap and its keys, where the command and the configuration look for them."""
-    (config,) = [each["configMap"]["name"] for each in pod["volumes"] if "configMap" in each]
+    maps = {each["name"]: each["configMap"] for each in pod["volumes"] if "configMap" in each}
+    config = maps["config"]["name"]
     (keys,) = [each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each]
     places = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
     at, keys_at = folder / "config", folder / "config-keys"

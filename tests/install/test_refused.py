@@ -99,7 +99,7 @@ def test_what_our_code_takes_helm_takes(helm: Helm, tmp_path: Path, name: str) -
 def test_blocks_that_do_not_stand_together_are_refused(helm: Helm, tmp_path: Path) -> None:
     """Six GPUs on two nodes, and three times two that must be on one."""
     pair = {"tensor": 2}
-    models = {
+    models: dict[str, dict[str, Any]] = {
         "qwen3-8b": {"on": "odd", "layout": pair, "replicas": 2},
         "qwen3-4b": {"on": "odd", "layout": pair},
     }
