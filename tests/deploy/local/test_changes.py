@@ -114,13 +114,14 @@ FIELDS = [
     *(
         (
             f"slo.{mode}.{key}",
-            {"slo": {mode: {"ttft": "1s", "tpot": "9ms"} | {key: "8ms"}}},
+            {"slo": {mode: {"ttft": "1s", "tpot": "9ms"} | {key: value}}},
             {},
             "gateway",
         )
         for mode in ("plain", "thinking")
-        for key in ("ttft", "tpot")
+        for key, value in {"ttft": "8ms", "tpot": "8ms", "kept": 0.9}.items()
     ),
+    ("slo.availability", {"slo": {"availability": 0.99}}, {}, "gateway"),
     ("longestAnswer", {"longestAnswer": "2h"}, ALL_ADJUSTED, "gateway"),
     ("gpus.*.kind", {"gpus": {"h100": {"kind": "h200-141g"}}}, None, REFUSED),
     ("gpus.*.perNode", {"gpus": {"h100": {"perNode": 4}}}, None, REFUSED),
