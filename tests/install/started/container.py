@@ -46,6 +46,7 @@ done
 bound /usr usr
 cp -a /etc/. etc
 rm -f etc/resolv.conf etc/hosts
+sed -i "/^[^:]*:[^:]*:1000:/d" etc/passwd
 touch etc/resolv.conf etc/hosts
 bound /sys sys
 mount --bind "$HOSTS" etc/hosts

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,8 +65,8 @@ def life(server: ApiServer, helm: Helm) -> list[Step]:
 
     volume = {"volume": {"size": "1Gi"}}
     second = {"models": {release.POOL: {"replicas": 2}}}
-    install = ("install", RELEASE, CHART, *helm.values(release.POCKET, volume))
-    step("install", *install, "--create-namespace")
+    first = helm.values(release.POCKET, volume)
+    step("install", "install", RELEASE, CHART, *first, "--create-namespace")
     step("upgrade", "upgrade", RELEASE, CHART, *helm.values(release.POCKET, volume, second))
     step("rollback", "rollback", RELEASE, "1")
     step("uninstall", "uninstall", RELEASE)
@@ -79,7 +80,7 @@ def objects_table(steps: list[Step]) -> list[str]:
     lines += ["|---|---|---|---|---|"]
     for kind in sorted(first):
         cells = [str(len(first[kind]))]
-        for before, after in zip(steps, steps[1:-1], strict=False):
+        for before, after in pairwise(steps[:-1]):
             cells.append(_names(_changed(before.after.get(kind, {}), after.after.get(kind, {}))))
         cells.append(_names(sorted(steps[-1].after.get(kind, {}))))
         lines.append(f"| {kind} | {' | '.join(cells)} |")
@@ -183,9 +184,9 @@ Made by `{COMMAND} > docs/installed.md` on {machine}; `{TEST}` asserts what matt
 
 ## Objects
 
-One release with a volume for weights: a pool gets a second replica, the release is rolled back, and
-taken off. An upgrade of a pool changes what that pool is told (`serveConfigV2` of its RayService) and
-the gateways' file, by which they are replaced one by one; the RayService's cluster stays.
+One release with a volume for weights: a pool gets a second replica, the release is rolled back,
+and taken off. An upgrade of a pool changes what that pool is told (`serveConfigV2` of its
+RayService) and the gateways' file, by which they are replaced one by one; Ray's cluster stays.
 
 {chr(10).join(objects_table(steps))}
 
@@ -205,9 +206,9 @@ no honest refusal. Cut: a stream that ended early, or in an error.
 
 {chr(10).join(trials_table(found.trials))}
 
-A gateway that is killed takes its streams with it: nobody is left to end them in order. One that is
-asked to leave finishes them: {found.left_s:.0f} s from the deletion of its pod until another one was
-ready in its place. After `helm uninstall` the last pod ended within {found.gone_s:.0f} s.
+A gateway that is killed takes its streams with it: nobody is left to end them in order. One that
+is asked to leave finishes them: {found.left_s:.0f} s from the deletion of its pod until another one
+was ready in its place. After `helm uninstall` the last pod ended within {found.gone_s:.0f} s.
 """
 
 

@@ -107,7 +107,8 @@ class Network:
 class Half(asyncio.Protocol):
     """One of a connection's two ends; what it reads, the other one writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, all_open: set[asyncio.BaseTransport]) -> None:
+        self._all_open = all_open
         self.other: Half | None = None
         self.transport: asyncio.Transport | None = None
         self.when_made: Callable[[], object] = lambda: None
@@ -115,6 +116,7 @@ class Half(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        self._all_open.add(transport)
         self.when_made()
 
     def data_received(self, data: bytes) -> None:
@@ -129,6 +131,8 @@ class Half(asyncio.Protocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.transport is not None:
+            self._all_open.discard(self.transport)
         if self.other is not None and self.other.transport is not None:
             self.other.transport.close() if exc is None else self.other.transport.abort()
 
@@ -147,6 +151,8 @@ class Forwarding:
         self._network = network
         self._ends: dict[tuple[str, int], Ends] = {}
         self._turn = itertools.count()
+        self._servers: list[asyncio.Server] = []
+        self._open: set[asyncio.BaseTransport] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="services")
         self._thread.start()
@@ -165,18 +171,20 @@ class Forwarding:
         loop = asyncio.get_running_loop()
 
         def accepted() -> Half:
-            half = Half()
+            half = Half(self._open)
             half.when_made = lambda: loop.create_task(self._join(half, key))
             return half
 
-        await loop.create_server(accepted, sock=sock)
+        self._servers.append(await loop.create_server(accepted, sock=sock))
 
     async def _join(self, half: Half, key: tuple[str, int]) -> None:
         ends = self._ends[key]
         if ends:
             address, port = ends[next(self._turn) % len(ends)]
             try:
-                _, other = await self._loop.create_connection(Half, address, port)
+                _, other = await self._loop.create_connection(
+                    lambda: Half(self._open), address, port
+                )
             except OSError:
                 pass
             else:
@@ -186,8 +194,15 @@ class Forwarding:
             half.transport.abort()
 
     def end(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
         self._loop.close()
+
+    async def _close(self) -> None:
+        for server in self._servers:
+            server.close()
+        for transport in list(self._open):
+            cast(asyncio.Transport, transport).abort()
+        # They tell their protocols in the next turn of the loop.
+        await asyncio.sleep(0.05)

@@ -38,9 +38,9 @@ class RayCluster:
         ending = "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
         self.name = f"{service['metadata']['name']}-{ending}"
         self._applied = ""
-        self._make()
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Its Services and pods, which end with their RayService. Raises Answer."""
         meta = self.service["metadata"]
         owner = {
             "apiVersion": self.service["apiVersion"], "kind": "RayService", "name": meta["name"],
@@ -119,12 +119,20 @@ class Operator:
                     name = service["metadata"]["name"]
                     if name not in self.clusters:
                         self.clusters[name] = RayCluster(self._server, service)
+                        self._made(self.clusters[name])
                     self.clusters[name].look(service)
             except (OSError, Answer, NotThere):
                 continue
             except BaseException as error:
                 self.failures.append(error)
                 raise
+
+    def _made(self, cluster: RayCluster) -> None:
+        """What is refused here would be refused again."""
+        try:
+            cluster.make()
+        except Answer as error:
+            self.failures.append(error)
 
     def end(self) -> None:
         self._over.set()
