@@ -143,6 +143,11 @@ def _examined(
     return list(of_cluster(told, ranked, here)), told
 
 
+def here_of(cluster: Cluster, running: Running | None) -> Here:
+    """This machine, and what runs or is to run on it."""
+    return _here(cluster, pools_of(cluster), running, _own_cluster(running), elsewhere=False)
+
+
 def _here(
     cluster: Cluster,
     pools: list[Pool],

@@ -47,6 +47,14 @@ VERBS: Final[Mapping[str, Verb]] = {
             "bifocal doctor --json | jq '.findings[] | select(.verdict == \"fail\")'",
         ),
     ),
+    "bundle": Verb(
+        "deploy.cli.bundle:bundle",
+        "Gather what support needs into one archive, and list what is in it.",
+        (
+            "bifocal bundle --dry-run",
+            "bifocal bundle --context prod --namespace bifocal --out bundle.tar.gz",
+        ),
+    ),
     "chat": Verb(
         "deploy.cli.chat:chat",
         "Ask one question and see the answer as it is written.",

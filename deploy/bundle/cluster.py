@@ -1,0 +1,101 @@
+"""What Kubernetes has of a release: objects, events, logs of its pods."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from deploy.bundle.archive import Entry
+from deploy.bundle.scrub import Scrubber
+from deploy.kubectl import Kubectl, Refused
+
+OURS: Final = (
+    "deployments", "replicasets", "services", "configmaps", "pods", "jobs", "networkpolicies",
+    "poddisruptionbudgets", "persistentvolumeclaims", "serviceaccounts", "roles", "rolebindings",
+    "rayservices", "rayclusters",
+)  # fmt: skip
+OF_THE_NAMESPACE: Final = ("events", "resourcequotas", "limitranges")
+OF_ALL: Final = ("nodes", "storageclasses")
+RAYS: Final = "ray.io/is-ray-node=yes"
+NOISE: Final = ("managedFields",)
+APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+"""The whole object once more, with whatever was in it."""
+
+
+def entries(kubectl: Kubectl, selector: str, most: int, scrubber: Scrubber) -> Iterator[Entry]:
+    """What may not be seen is told with the reason; `selector` finds the release's own."""
+    for kind in OURS:
+        yield _objects(kubectl, kind, ("-l", selector), scrubber)
+    for kind in OF_THE_NAMESPACE:
+        yield _objects(kubectl, kind, (), scrubber)
+    for kind in OF_ALL:
+        yield _objects(kubectl, kind, (), scrubber)
+    yield _secrets(kubectl)
+    for found in (selector, RAYS):
+        yield from _logs(kubectl, found, most, scrubber)
+
+
+def _objects(kubectl: Kubectl, kind: str, where: tuple[str, ...], scrubber: Scrubber) -> Entry:
+    try:
+        items = kubectl.json("get", kind, *where)["items"]
+    except Refused as error:
+        return Entry(f"kubernetes/{kind}.missing", f"{error.what}\n".encode())
+    shown = [scrubber.value(_quiet(item)) for item in items]
+    return Entry(f"kubernetes/{kind}.json", json.dumps(shown, indent=1).encode())
+
+
+def _quiet(item: Any) -> Any:
+    metadata = {name: value for name, value in item["metadata"].items() if name not in NOISE}
+    if APPLIED in (annotations := metadata.get("annotations") or {}):
+        metadata["annotations"] = {n: v for n, v in annotations.items() if n != APPLIED}
+    return {**item, "metadata": metadata}
+
+
+def _secrets(kubectl: Kubectl) -> Entry:
+    """Names, and names of what is in them."""
+    try:
+        items = kubectl.json("get", "secrets")["items"]
+    except Refused as error:
+        return Entry("kubernetes/secrets.missing", f"{error.what}\n".encode())
+    shown = {item["metadata"]["name"]: sorted(item.get("data") or ()) for item in items}
+    return Entry("kubernetes/secrets.json", json.dumps(shown, indent=1).encode())
+
+
+def _logs(kubectl: Kubectl, selector: str, most: int, scrubber: Scrubber) -> Iterator[Entry]:
+    try:
+        pods = kubectl.json("get", "pods", "-l", selector)["items"]
+    except Refused:
+        return  # told already, by the pods that are missing
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        for container in _containers(pod):
+            for which in ((), ("--previous",)):
+                yield from _log(kubectl, name, container, which, most, scrubber)
+
+
+def _containers(pod: Any) -> Iterable[str]:
+    """That have run."""
+    status = pod.get("status") or {}
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for each in status.get(kind) or ():
+            yield each["name"]
+
+
+def _log(
+    kubectl: Kubectl,
+    pod: str,
+    container: str,
+    which: tuple[str, ...],
+    most: int,
+    scrubber: Scrubber,
+) -> Iterator[Entry]:
+    try:
+        text = kubectl.run(
+            "logs", pod, "--container", container, "--tail", f"{most // 100}", *which
+        )
+    except Refused as error:
+        if not which:  # most containers have no life before this one
+            yield Entry(f"logs/{pod}/{container}.missing", f"{error.what}\n".encode())
+        return
+    if cleaned := scrubber.log(text[-most:]):
+        name = f"{container}.previous.log" if which else f"{container}.log"
+        yield Entry(f"logs/{pod}/{name}", cleaned.encode())
