@@ -167,6 +167,15 @@ class KeyRing:
         return found
 
 
+def next_expiries(records: Iterable[KeyRecord], now: float) -> dict[Team, float]:
+    """When the first of a team's keys expires, of those that will."""
+    found: dict[Team, float] = {}
+    for record in records:
+        if record.expires_at is not None and record.expires_at > now:
+            found[record.team] = min(record.expires_at, found.get(record.team, record.expires_at))
+    return found
+
+
 def new_key(
     team: str,
     expires_s: float | None,

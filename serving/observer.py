@@ -91,5 +91,6 @@ class Observer(Protocol):
     def in_flight(self, change: int) -> None:
         """+1 when a request is admitted, -1 when it ends."""
 
-    def render(self, pools: Sequence[PoolNow]) -> tuple[bytes, str]:
-        """The body and content type of `GET /metrics`; `pools` as they are at this moment."""
+    def render(self, pools: Sequence[PoolNow], expiries: Mapping[Team, float]) -> tuple[bytes, str]:
+        """The body and content type of `GET /metrics`; `pools` as they are at this moment, and
+        when (in seconds since the epoch) the next key of each team expires."""

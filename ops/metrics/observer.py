@@ -22,7 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from ops.metrics import table
 from ops.metrics.labels import MAX_TEAMS, OTHER, TeamGuard, error_codes, route_labels
-from ops.metrics.pools import PoolCollector
+from ops.metrics.lookup import Lookup
 from ops.metrics.promises import Promises
 from ops.metrics.table import Kind, Metric
 from serving.config import Slo
@@ -75,10 +75,10 @@ class PrometheusObserver:
         self._registry = registry or CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._metrics = {row.name: _register(row, self._registry) for row in table.COUNTED}
-        self._pools = PoolCollector()
-        self._registry.register(self._pools)
         self._promises = Promises(slo or Slo(), offered, self._registry)
         self._teams = TeamGuard(max_teams)
+        self._lookup = Lookup(self._teams)
+        self._registry.register(self._lookup)
         self._codes = error_codes()
         self._counts: dict[tuple[object, ...], Add] = {}
         self._tokens: dict[tuple[str, bool, Team], _Tokens] = {}
@@ -100,8 +100,8 @@ class PrometheusObserver:
     def in_flight(self, change: int) -> None:
         self._change_in_flight(change)
 
-    def render(self, pools: Sequence[PoolNow]) -> tuple[bytes, str]:
-        self._pools.pools = pools
+    def render(self, pools: Sequence[PoolNow], expiries: Mapping[Team, float]) -> tuple[bytes, str]:
+        self._lookup.pools, self._lookup.expiries = pools, expiries
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
     def _finished(self, event: RequestFinished) -> None:

@@ -189,13 +189,20 @@ REPLICA_IN_FLIGHT: Final = Metric(
     "Requests of this gateway that are on a replica",
     ("model", "replica"),
 )
+KEY_EXPIRES: Final = Metric(
+    "bifocal_key_expires_timestamp_seconds",
+    Kind.GAUGE,
+    "seconds",
+    "When the next key of a team expires, in seconds since the epoch; nothing of keys that do not",
+    ("team",),
+)
 
 COUNTED: Final = (
     REQUESTS, ERRORS, IN_FLIGHT, TTFT, TPOT, E2E, PROMPT_TOKENS, REASONING_TOKENS, ANSWER_TOKENS,
     DECISIONS, REPLICA_FAILURES, RETRIES, MODE_FORCED, POOL_DRAINED,
 )  # fmt: skip
 """Counted as things happen."""
-LOOKED_AT: Final = (POOL_REPLICAS, POOL_WANTED, REPLICA_IN_FLIGHT)
+LOOKED_AT: Final = (POOL_REPLICAS, POOL_WANTED, REPLICA_IN_FLIGHT, KEY_EXPIRES)
 """Looked up when someone asks."""
 PROMISED: Final = (PROMISES, OBJECTIVE, PROMISED_SECONDS)
 """Of the promises in the cluster file."""

@@ -44,6 +44,7 @@ from serving.gateway.standing import Unrevoked
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
 from serving.gateway.watch import Limit
+from serving.keys import next_expiries
 from serving.observer import OrdersHeld
 from serving.routing import Depth
 from serving.values import RequestId
@@ -199,7 +200,8 @@ class Gateway:
 
     async def _metrics(self, request: Request, reply: Reply, _: RequestId) -> None:
         self._authenticate(request)
-        body, kind = self._service.observer.render(self._pools.now())
+        expiries = next_expiries(self._service.keys.starting(""), time.time())
+        body, kind = self._service.observer.render(self._pools.now(), expiries)
         await reply.whole(200, body, (b"content-type", kind.encode()))
 
     async def _list_targets(self, request: Request, reply: Reply, _: RequestId) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import BadKey
-from serving.keys import MAX_TEAMS, KeyRecord, KeyRing, NoKeys, new_key
+from serving.keys import MAX_TEAMS, KeyRecord, KeyRing, NoKeys, new_key, next_expiries
 from serving.values import OPEN_TEAM, Team
 
 NOW = 1_000_000.0
@@ -113,3 +113,17 @@ def test_no_text_but_the_key_is_let_in(secret):
     key = new_key("search", None, NOW)
     with pytest.raises(BadKey):
         KeyRing.of([key.record]).team_of(secret, NOW)
+
+
+def test_the_next_expiry_of_a_team_is_of_its_keys_that_still_hold() -> None:
+    def record(team: str, mark: str, expires_at: float | None) -> KeyRecord:
+        return KeyRecord(Team(team), mark * 64, expires_at)
+
+    records = [
+        record("red", "a", 50.0),
+        record("red", "b", 300.0),
+        record("red", "c", 200.0),
+        record("blue", "d", None),
+        record("green", "e", 100.0),
+    ]
+    assert next_expiries(records, now=100.0) == {"red": 200.0}

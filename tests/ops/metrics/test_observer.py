@@ -222,7 +222,7 @@ def test_two_observers_share_nothing() -> None:
 def test_render_answers_in_the_text_format_with_the_process_and_no_creation_times() -> None:
     observer = PrometheusObserver()
     observer.on(WHOLE)
-    body, content_type = observer.render([])
+    body, content_type = observer.render([], {})
     assert content_type.startswith("text/plain; version=0.0.4")
     assert b'bifocal_requests_total{endpoint="chat"' in body
     assert b"process_cpu_seconds_total" in body
@@ -238,8 +238,8 @@ def test_pools_are_shown_as_they_are_and_what_has_gone_is_gone() -> None:
     observer = PrometheusObserver()
     deep = ModelName("pocket-moe")
     there = (replica("one", 3), replica("two", failing=True))
-    before, _ = observer.render([PoolNow(deep, 3, there), PoolNow(ModelName("far"), None, ())])
-    after, _ = observer.render([PoolNow(deep, 1, there[:1])])
+    before, _ = observer.render([PoolNow(deep, 3, there), PoolNow(ModelName("far"), None, ())], {})
+    after, _ = observer.render([PoolNow(deep, 1, there[:1])], {Team("red"): 1.5e9})
     for line in (
         'bifocal_pool_replicas{model="pocket-moe",state="ready"} 1.0',
         'bifocal_pool_replicas{model="pocket-moe",state="failing"} 1.0',
@@ -250,4 +250,5 @@ def test_pools_are_shown_as_they_are_and_what_has_gone_is_gone() -> None:
     ):
         assert line in before.decode().splitlines()
     assert b'wanted{model="far"}' not in before
+    assert b'bifocal_key_expires_timestamp_seconds{team="red"} 1.5e+09' in after
     assert b'replica="two"' not in after

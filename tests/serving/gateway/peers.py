@@ -30,7 +30,7 @@ from serving.keys import KeyStore, NoKeys
 from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.routing import Family
 from serving.routing.absence import Policy
-from serving.values import ModelName
+from serving.values import ModelName, Team
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Answer = Callable[[Send], Awaitable[None]]
@@ -196,7 +196,7 @@ class Recorder:
     def in_flight(self, change: int) -> None:
         self.now += change
 
-    def render(self, pools: Sequence[PoolNow]) -> tuple[bytes, str]:
+    def render(self, pools: Sequence[PoolNow], expiries: Mapping[Team, float]) -> tuple[bytes, str]:
         there = sum(len(pool.replicas) for pool in pools)
         return f"requests 1\nreplicas {there}\n".encode(), "text/plain"
 

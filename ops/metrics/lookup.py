@@ -1,29 +1,33 @@
-"""The pools as they stand at the moment of a scrape: nothing of them is kept between two.
+"""What is looked up at the moment of a scrape, and kept by nobody: pools, and keys that expire.
 
 So a replica that has gone leaves no series behind, and one that came an instant ago has its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ops.metrics import table
+from ops.metrics.labels import TeamGuard
 from serving.observer import PoolNow
+from serving.values import Team
 
 
-class PoolCollector(Collector):
-    """Shows the pools that it was last given."""
+class Lookup(Collector):
+    """Shows what it was last given."""
 
-    def __init__(self) -> None:
+    def __init__(self, teams: TeamGuard) -> None:
+        self._teams = teams
         self.pools: Sequence[PoolNow] = ()
+        self.expiries: Mapping[Team, float] = {}
 
     def describe(self) -> Iterator[Metric]:
         """So that a registry need not collect to learn the names."""
         yield from self._families()
 
     def collect(self) -> Iterator[Metric]:
-        replicas, wanted, in_flight = families = self._families()
+        replicas, wanted, in_flight, expire = families = self._families()
         for pool in self.pools:
             for state, count in _states(pool).items():
                 replicas.add_metric((pool.model, state), count)
@@ -32,12 +36,12 @@ class PoolCollector(Collector):
             for replica in pool.replicas:
                 of = (pool.model, replica.target.name)
                 in_flight.add_metric(of, replica.requests_in_flight)
+        for team, at in self.expiries.items():
+            expire.add_metric((self._teams.label(team),), at)
         yield from families
 
-    def _families(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
-        rows = (table.POOL_REPLICAS, table.POOL_WANTED, table.REPLICA_IN_FLIGHT)
-        one, two, three = (GaugeMetricFamily(r.name, r.meaning, labels=r.labels) for r in rows)
-        return one, two, three
+    def _families(self) -> list[GaugeMetricFamily]:
+        return [GaugeMetricFamily(r.name, r.meaning, labels=r.labels) for r in table.LOOKED_AT]
 
 
 def _states(pool: PoolNow) -> dict[str, int]:
