@@ -1,0 +1,82 @@
+"""`bifocal diff` of two files of manifests: its words, its JSON and its exit codes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.failure import Exit
+from tests.deploy.cli.conftest import Bifocal
+from tests.deploy.diff.releases import Release
+from tests.deploy.diff.test_verdict import Edit, blue_green, image, more_nodes, sequences
+
+Files = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    def write(*edits: Edit, both: tuple[Edit, ...] = ()) -> tuple[str, str]:
+        old, new = Release(), Release()
+        for edit in both:
+            edit(old)
+        for edit in (*both, *edits):
+            edit(new)
+        (tmp_path / "old.yaml").write_text(old.text)
+        (tmp_path / "new.yaml").write_text(new.text)
+        return str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml")
+
+    return write
+
+
+def test_nothing_is_said_to_be_nothing(bifocal: Bifocal, files: Files) -> None:
+    done = bifocal("diff", *files())
+    assert (done.code, done.out) == (Exit.OK, "nothing changes\n")
+
+
+@pytest.mark.parametrize(
+    ("edits", "both", "code"),
+    [
+        pytest.param([more_nodes], (), Exit.OK, id="in place"),
+        pytest.param([sequences], (), Exit.FAILED, id="its only replica"),
+        pytest.param([image], (), Exit.FAILED, id="recreate"),
+        pytest.param([image], (blue_green,), Exit.INFEASIBLE, id="blueGreen without the GPUs"),
+    ],
+)
+def test_the_exit_code_says_whether_somebody_is_left_without_an_answer(
+    bifocal: Bifocal, files: Files, edits: list[Edit], both: tuple[Edit, ...], code: Exit
+) -> None:
+    assert bifocal("diff", *files(*edits, both=both)).code == code
+
+
+def test_a_change_is_told_with_what_it_comes_of(bifocal: Bifocal, files: Files) -> None:
+    done = bifocal("diff", *files(image))
+    told, because = done.out.splitlines()
+    assert told.startswith("group l40s: recreate: pools qwen3-8b, qwen3-0.6b: answers under way")
+    assert because == "  workerGroupSpecs[l40s].template.spec.containers[ray].image"
+
+
+def test_scripts_read_json(bifocal: Bifocal, files: Files) -> None:
+    found = json.loads(bifocal("diff", *files(image), "--json").out)
+    (change,) = found.pop("changes")
+    assert found == {"same": False, "away": True, "refused": False}
+    assert (change["awaySeconds"], change["drainsSeconds"]) == (103, 3630)
+
+
+@pytest.mark.parametrize("given", [["one.yaml"], ["a", "b", "c"], ["a", "b", "--release", "llm"]])
+def test_sides_that_are_too_few_or_too_many_are_bad_input(
+    bifocal: Bifocal, given: list[str]
+) -> None:
+    done = bifocal("diff", *given)
+    assert done.code == Exit.BAD_INPUT
+    assert "expected" in done.err
+
+
+def test_values_need_helm(
+    bifocal: Bifocal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "values.yaml").write_text("models: {}\n")
+    done = bifocal("diff", str(tmp_path / "values.yaml"), str(tmp_path / "values.yaml"))
+    assert done.code == Exit.BAD_INPUT
+    assert "helm is not there" in done.err
