@@ -11,9 +11,9 @@ import pytest
 
 from tests.install.helm import Helm, Manifest, of_kind
 from tests.install.started import kuberay
-from tests.install.started.kuberay import HEAD, WORKER
 from tests.install.started.probes import Probe, Seen
 from tests.install.started.quantities import quantity
+from tests.install.started.ray_start import HEAD, WORKER, start_command, start_params
 from tests.install.started.variables import NotThere, environment, expanded
 from tests.install.test_life import POCKET
 
@@ -76,8 +76,8 @@ def test_the_line_that_starts_ray(
     kind: str, given: dict[str, str], resources: Manifest, labels: dict[str, str], line: str
 ) -> None:
     container = {"resources": resources}
-    params = kuberay.start_params(kind, given, container=container, labels=labels, head="h")
-    assert kuberay.start_command(kind, params) == line
+    params = start_params(kind, given, container=container, labels=labels, head="h")
+    assert start_command(kind, params) == line
 
 
 @pytest.fixture

@@ -1,32 +1,28 @@
 """The pods and Services that KubeRay makes of a RayService. Pure.
 
 Written after ray-project/kuberay v1.7.0, which no test runs: `ray-operator/controllers/ray/common/
-pod.go` (BuildPod, DefaultHeadPodTemplate, DefaultWorkerPodTemplate, generateRayStartCommand,
-setMissingRayStartParams, convertParamMap, setContainerEnvVars, initLivenessAndReadinessProbe),
+pod.go` (BuildPod, DefaultHeadPodTemplate, DefaultWorkerPodTemplate, setContainerEnvVars,
+SetContainerTokenAuthEnvVars, initLivenessAndReadinessProbe; `ray_start` has the line itself),
 `.../common/service.go` (BuildServiceForHeadPod, BuildHeadServiceForRayService) and
 `.../utils/{constant,util}.go`. Left out is what the chart never asks for: autoscaling by Ray, TLS,
 a history server, tokens of Kubernetes, state outside of the head.
 """
 
 import copy
-from collections.abc import Mapping
 from typing import Any, Final
 
 from tests.install.helm import Manifest
-from tests.install.started.quantities import quantity
+from tests.install.started.ray_start import (
+    AGENT_PORT,
+    GCS_PORT,
+    HEAD,
+    WORKER,
+    start_command,
+    start_params,
+)
 
-GCS_PORT: Final = "6379"
-METRICS_PORT: Final = "8080"
-AGENT_PORT: Final = "52365"
 SERVE_PORT: Final = 8000
-TAKES_BOOLEANS: Final = frozenset({"log-color", "include-dashboard", "include-log-monitor"})
-"""Options of `ray start` that want a value where others are switches."""
 VERSION: Final = "v1.7.0"
-
-HEAD: Final = "head"
-WORKER: Final = "worker"
-
-Params = dict[str, str]
 
 
 def head_service_name(owner: str) -> str:
@@ -36,53 +32,6 @@ def head_service_name(owner: str) -> str:
 def fqdn(cluster: str, namespace: str) -> str:
     """By which workers find their head."""
     return f"{head_service_name(cluster)}.{namespace}.svc.cluster.local"
-
-
-def start_params(
-    kind: str,
-    given: Mapping[str, str],
-    *,
-    container: Manifest,
-    labels: Mapping[str, str],
-    head: str,
-) -> Params:
-    """`rayStartParams` with what is missing in them. `head` is the head's name for workers."""
-    params = dict(given)
-    if labels:
-        params["labels"] = ",".join(f"{key}={labels[key]}" for key in sorted(labels))
-    if kind == WORKER:
-        params.setdefault("address", f"{head}:{GCS_PORT}")
-    else:
-        params.setdefault("dashboard-host", "0.0.0.0")
-    params.setdefault("metrics-export-port", METRICS_PORT)
-    params["block"] = "true"
-    params.setdefault("dashboard-agent-listen-port", AGENT_PORT)
-    return _with_resources(params, container.get("resources", {}))
-
-
-def _with_resources(params: Params, resources: Manifest) -> Params:
-    limits = resources.get("limits", {})
-    for cpu in (limits.get("cpu"), resources.get("requests", {}).get("cpu")):
-        if cpu is not None and quantity(cpu):
-            params.setdefault("num-cpus", str(quantity(cpu)))
-    if "memory" in limits:
-        params.setdefault("memory", str(quantity(limits["memory"])))
-    for name in sorted(limits):
-        if name.endswith("gpu") and quantity(limits[name]):
-            params.setdefault("num-gpus", str(quantity(limits[name])))
-    return params
-
-
-def start_command(kind: str, params: Params) -> str:
-    """The line that starts Ray, spaces and all."""
-    options = "".join(map(_option, sorted(params), map(params.__getitem__, sorted(params))))
-    return f"ray start {'--head ' if kind == HEAD else ''}{options}"
-
-
-def _option(name: str, value: str) -> str:
-    if value.lower() in ("true", "false") and name not in TAKES_BOOLEANS:
-        return f" --{name} " if value.lower() == "true" else ""
-    return f" --{name}={value} "
 
 
 def variables(kind: str, command: str, head: str) -> list[Manifest]:

@@ -33,9 +33,12 @@ class Network:
     def __init__(self, hosts: Path) -> None:
         self._net = f"198.19.{os.getpid() % 256}"
         self._next = itertools.count(2)
+        self._pods: dict[str, str] = {}
+        self._services: dict[str, str] = {}
         self.hosts = hosts
         self.hosts.write_text("127.0.0.1 localhost\n")
         self.hosts.chmod(0o644)
+        self._writing = threading.Lock()
         self.space = Space(("--net", "--pid"), _NODE, {})
         self.space.ip("link", "add", "bridge", "type", "bridge")
         self.space.ip("addr", "add", f"{self._net}.1/24", "dev", "bridge")
@@ -47,8 +50,8 @@ class Network:
         ip("ip", "addr", "add", f"{self._net}.254/24", "dev", self._ours)
         ip("ip", "link", "set", self._ours, "up")
 
-    def join(self, pod: Space) -> str:
-        """The pod's address."""
+    def join(self, pod: Space, name: str) -> str:
+        """The pod's address. It knows itself by its name, and so do all."""
         number = next(self._next)
         address = f"{self._net}.{number}"
         self.space.ip(
@@ -60,6 +63,8 @@ class Network:
         pod.ip("addr", "add", f"{address}/24", "dev", "eth0")
         pod.ip("link", "set", "eth0", "up")
         pod.ip("route", "add", "default", "via", f"{self._net}.1")
+        self._pods[name] = address
+        self._write()
         return address
 
     def add_address(self, address: str) -> None:
@@ -90,10 +95,16 @@ class Network:
         return found[0]
 
     def name(self, names: Mapping[str, str]) -> None:
-        """Each name's address. Written in place: containers have this very file mounted."""
+        """Each Service's address, by its names."""
+        self._services = dict(names)
+        self._write()
+
+    def _write(self) -> None:
+        """In place: containers have this very file mounted."""
+        names = self._services | self._pods
         lines = "".join(f"{address} {name}\n" for name, address in names.items())
         text = f"127.0.0.1 localhost\n{lines}".encode()
-        with self.hosts.open("r+b", buffering=0) as file:
+        with self._writing, self.hosts.open("r+b", buffering=0) as file:
             if file.read() != text:
                 file.seek(0)
                 file.write(text)

@@ -43,7 +43,7 @@ class PodRun:
         self._api.bind(self.name)
         space = Space(_OWN, 'hostname "$NAME"\n', {"NAME": self.name})
         try:
-            self.address = self._network.join(space)
+            self.address = self._network.join(space, self.name)
             if (place := self._place(space)) is not None and self._initialised(place):
                 self._keep(place)
         finally:
