@@ -1,6 +1,12 @@
-"""Metrics: the table (`TABLE`), and the observer that fills it. It serves no HTTP."""
+"""Metrics: what is counted and where (`EVERY`), and the observer that fills the gateway's part of it
+(`TABLE`). It serves no HTTP."""
 
+from ops.metrics.engine import ENGINE
 from ops.metrics.observer import PrometheusObserver
+from ops.metrics.process import PROCESS
+from ops.metrics.ray import RAY
 from ops.metrics.table import TABLE, Kind, Metric
 
-__all__ = ["TABLE", "Kind", "Metric", "PrometheusObserver"]
+EVERY = (*TABLE, *PROCESS, *ENGINE, *RAY)
+
+__all__ = ["ENGINE", "EVERY", "PROCESS", "RAY", "TABLE", "Kind", "Metric", "PrometheusObserver"]

@@ -84,6 +84,9 @@ class PrometheusObserver:
         self._tokens: dict[tuple[str, bool, Team], _Tokens] = {}
         self._times: dict[tuple[str, bool], _Times] = {}
         self._change_in_flight = self._adder(table.IN_FLIGHT)
+        for model, modes in offered.items():
+            for mode in modes:
+                self._count(table.EMPTY_ANSWERS, route_labels(Route(model, mode, "")), 0)
 
     def on(self, event: Event) -> None:
         match event:
@@ -161,6 +164,8 @@ class PrometheusObserver:
         tokens.answer(usage.answer_tokens)
         if usage.reasoning_tokens:
             tokens.reasoning(usage.reasoning_tokens)
+        if event.outcome is Outcome.OK and not usage.answer_tokens:
+            self._count(table.EMPTY_ANSWERS, route_labels(route))
 
     def _count(self, row: Metric, labels: tuple[str, ...], amount: int = 1) -> None:
         key = (row.name, *labels)

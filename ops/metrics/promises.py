@@ -16,7 +16,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from ops.metrics import table
-from ops.metrics.labels import route_labels, thinking_label
+from ops.metrics.labels import NONE, route_labels, thinking_label
 from serving.config import Slo
 from serving.observer import RequestFinished
 from serving.values import Mode, ModelName, Outcome, Route
@@ -69,6 +69,8 @@ def _show(slo: Slo, registry: CollectorRegistry) -> None:
         Gauge(row.name, row.meaning, row.labels, registry=registry)
         for row in (table.OBJECTIVE, table.PROMISED_SECONDS)
     )
+    # What failed before a decision broke a promise, too.
+    objective.labels(AVAILABILITY, NONE).set(slo.availability)
     for mode in Mode:
         promise, thinking = slo.of(mode), thinking_label(mode)
         for name, share in (

@@ -1,16 +1,26 @@
-"""`docs/metrics.md`, written from the table.
+"""`docs/metrics.md`, written from the tables.
 
 python -m ops.metrics.reference > docs/metrics.md
 """
 
+from collections.abc import Sequence
+
+from ops.metrics.engine import ENGINE
 from ops.metrics.labels import MAX_TEAMS
+from ops.metrics.process import PROCESS
+from ops.metrics.ray import RAY
 from ops.metrics.table import TABLE, Metric
 
 HEAD = f"""\
 # Metrics
 
-`GET /metrics` of the gateway answers in Prometheus' text format. Beside these rows stand the
-`process_*` metrics (CPU seconds, resident memory, open files) of the gateway's process.
+What is watched, by who counts it: the gateway, the engines, Ray, and each process of itself.
+`bifocal config prometheus` prints a configuration that finds them; [dashboards.md](dashboards.md)
+shows them.
+
+## The gateway
+
+`GET /metrics` of the gateway answers in Prometheus' text format.
 
 - `model` and `thinking` (`on`, `off`) say where the router sent a request; both are `none`
   where it was refused before a decision.
@@ -20,8 +30,37 @@ HEAD = f"""\
   `engine_error`, `timeout`, `aborted` (the client hung up).
 - Latencies are the gateway's: from a request's first byte, queueing and prefill included.
 
+"""
+
+COLUMNS = """\
 | metric | kind | unit | labels | meaning |
 |---|---|---|---|---|
+"""
+
+PROCESSES = """
+## Each process
+
+Gateways and replicas tell these of themselves.
+
+"""
+
+ENGINES = """
+## The engines
+
+Counted by vLLM and read from each replica's own page, through the gateway (`GET /metrics/targets`
+lists them). Discovery adds `model` and `replica`; vLLM's own `model_name` stands beside them.
+`engine` is 0 unless a replica holds several. These are the ones that dashboards and alerts read;
+vLLM has more on the same page.
+
+"""
+
+RAYS = """
+## Ray
+
+From the agent of each node of Ray's. What it passes on is not exact: gauges that were not set for
+half a minute are gone, sums of histograms are made up from their buckets, and a counter begins with
+its first event. `application` is the pool.
+
 """
 
 TAIL = """
@@ -40,7 +79,14 @@ TAIL = """
 
 def document() -> str:
     buckets = "".join(_buckets(row) for row in TABLE if row.buckets)
-    return f"{HEAD}{''.join(map(_line, TABLE))}\n## Buckets\n\n{buckets}{TAIL}"
+    return (
+        f"{HEAD}{_table(TABLE)}\n### Buckets\n\n{buckets}{PROCESSES}{_table(PROCESS)}"
+        f"{ENGINES}{_table(ENGINE)}{RAYS}{_table(RAY)}{TAIL}"
+    )
+
+
+def _table(rows: Sequence[Metric]) -> str:
+    return COLUMNS + "".join(map(_line, rows))
 
 
 def _line(row: Metric) -> str:

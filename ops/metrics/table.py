@@ -110,6 +110,13 @@ ANSWER_TOKENS: Final = Metric(
     "Output tokens that are not thinking",
     BY_TEAM,
 )
+EMPTY_ANSWERS: Final = Metric(
+    "bifocal_empty_answers_total",
+    Kind.COUNTER,
+    "requests",
+    "Whole answers with no token outside the thinking: it used up what the answer may take",
+    BY_ROUTE,
+)
 DECISIONS: Final = Metric(
     "bifocal_router_decisions_total",
     Kind.COUNTER,
@@ -199,7 +206,7 @@ KEY_EXPIRES: Final = Metric(
 
 COUNTED: Final = (
     REQUESTS, ERRORS, IN_FLIGHT, TTFT, TPOT, E2E, PROMPT_TOKENS, REASONING_TOKENS, ANSWER_TOKENS,
-    DECISIONS, REPLICA_FAILURES, RETRIES, MODE_FORCED, POOL_DRAINED,
+    EMPTY_ANSWERS, DECISIONS, REPLICA_FAILURES, RETRIES, MODE_FORCED, POOL_DRAINED,
 )  # fmt: skip
 """Counted as things happen."""
 LOOKED_AT: Final = (POOL_REPLICAS, POOL_WANTED, REPLICA_IN_FLIGHT, KEY_EXPIRES)

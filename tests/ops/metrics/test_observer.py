@@ -185,6 +185,29 @@ def test_a_second_event_of_a_kind_adds_up() -> None:
     assert found[row("prompt_tokens_total", **RED)] == 14
 
 
+@pytest.mark.parametrize(
+    ("outcome", "reasoning", "empty"),
+    [
+        pytest.param(Outcome.OK, 11, 1, id="it only thought"),
+        pytest.param(Outcome.OK, 10, 0, id="it said something"),
+        pytest.param(Outcome.ABORTED, 11, 0, id="the client left while it thought"),
+    ],
+)
+def test_an_answer_that_is_all_thinking_is_empty(
+    outcome: Outcome, reasoning: int, empty: int
+) -> None:
+    usage = Usage(prompt_tokens=7, completion_tokens=11, reasoning_tokens=reasoning)
+    event = replace(WHOLE, route=DEEP, outcome=outcome, usage=usage)
+    name = row("empty_answers_total", model="pocket-moe", thinking="on")
+    assert samples([event]).get(name, 0) == empty
+
+
+def test_empty_answers_begin_at_none_where_the_modes_are_known() -> None:
+    observer = PrometheusObserver(offered={DEEP.model: (Mode.PLAIN, Mode.THINKING)})
+    page = observer.render([])[0].decode()
+    assert 'bifocal_empty_answers_total{model="pocket-moe",thinking="on"} 0.0' in page
+
+
 def test_in_flight_goes_up_and_down() -> None:
     registry = CollectorRegistry()
     observer: Observer = PrometheusObserver(registry)
