@@ -10,12 +10,14 @@ It takes about fifteen minutes, and needs root: the nodes are namespaces (`tests
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from openai import OpenAIError
+
 from ops.bench.bench import machine_facts
-from ops.chaos.faults import FAULTS, NODES_KILLED, Fault
+from ops.chaos.faults import FAULTS, NODES_KILLED, Fault, Role
 from ops.chaos.report import as_json, as_table, told_table
 from ops.chaos.tally import Row
 from tests.e2e.conftest import until
@@ -25,34 +27,38 @@ from tests.e2e.pool_on_nodes import CLIENTS, HEAD_OFF_S, OFF_S, READY_S, Served,
 from tests.e2e.two_nodes import PATIENCE, POOL, two_nodes
 
 (REPLICA_KILLED,) = (fault for fault in FAULTS if fault.name == "replica-killed")
+(HEAD_KILLED,) = (fault for fault in NODES_KILLED if fault.role is Role.HEAD_NODE)
+ORDER: Final = (
+    HEAD_KILLED,
+    REPLICA_KILLED,
+    *(each for each in NODES_KILLED if each != HEAD_KILLED),
+)
 DOCTOR_LIMIT_S: Final = 15
 
 
-def measured() -> dict[str, Any]:
-    """JSON-ready. The nodes are lost before the head, and a replica after it, so that what heals it
-    is a head that has read its state. What could not be tried is told beside what was."""
+def measured(save: Callable[[dict[str, Any]], None]) -> None:
+    """JSON-ready, saved with each step: it takes long. The head is lost first, so that what heals
+    all that comes after it is a head that has read its state. What could not be tried is told
+    beside what was."""
     machine, identity = machine_facts(), whole()
     rows: list[Row] = []
     problems: list[str] = []
     with two_nodes() as nodes:
-        reduced = nodes.examined()
+        found: dict[str, Any] = {"all_reduce": nodes.examined().all_reduce}
         with nodes.cut_off(nodes.nodes[1]):
             cut = nodes.examined("--limit", str(DOCTOR_LIMIT_S))
+        found["cut"] = [{key: each[key] for key in ("seen", "remedy")} for each in cut.of("fail")]
         with served(nodes) as pool:
-            same = _same(pool, identity)
-            for fault in (*NODES_KILLED, REPLICA_KILLED):
+            found["identity"] = {"at first": _same(pool, identity)}
+            for fault in ORDER:
                 try:
                     rows.append(_lost(pool, fault))
-                except (ExceptionGroup, ValueError, AssertionError) as error:
+                    until(pool.is_ready, what="the pool", limit_s=READY_S)
+                    found["identity"][f"after {fault.name}"] = _same(pool, identity)
+                except (ExceptionGroup, ValueError, AssertionError, OSError, OpenAIError) as error:
                     problems.append(f"{fault.name}: {error}")
                 print(rows[-1:], problems[-1:], file=sys.stderr)
-            after = _same(pool, identity)
-    return {
-        **as_json(rows, problems, machine, clients=CLIENTS, replicas=1),
-        "identity": {"before": same, "after": after},
-        "all_reduce": reduced.all_reduce,
-        "cut": [{key: each[key] for key in ("seen", "remedy")} for each in cut.of("fail")],
-    }
+                save({**as_json(rows, problems, machine, clients=CLIENTS, replicas=1), **found})
 
 
 def _lost(pool: Served, fault: Fault) -> Row:
@@ -96,7 +102,7 @@ Measured {machine["at"][:10]} on {machine["cores"]} cores ({machine["cpu"]}),
 
 
 def _identity(found: Mapping[str, Any]) -> Iterator[str]:
-    first = found["identity"]["before"]
+    first = found["identity"]["at first"]
     yield f"""
 ## The same tokens
 
@@ -105,10 +111,8 @@ tokens), through the gateway, all at once:
 
 | when | answers that are a whole engine's | the ranks sent each other |
 | --- | --- | --- |"""
-    for when, key in (("at first", "before"), ("after all that is told below", "after")):
-        each = found["identity"][key]
-        sent = f"{each['sent'] / 1e6:.1f} MB"
-        yield f"| {when} | {each['same']} of {each['asked']} | {sent} |"
+    for when, each in found["identity"].items():
+        yield f"| {when} | {each['same']} of {each['asked']} | {each['sent'] / 1e6:.1f} MB |"
 
 
 def _network(found: Mapping[str, Any]) -> Iterator[str]:
@@ -158,18 +162,24 @@ What clients were told instead of an answer:
   where Ray's own are 65, as no replica comes back before that.
 - **The head.** Its state is on a disk that outlives it (`RAY_gcs_storage=rocksdb`), and nodes wait
   for it for ten minutes (`RAY_gcs_rpc_server_reconnect_timeout_s=600`, KubeRay's own). While it is
-  away the gateway keeps the targets that it knows, and the replica answers on. The last row is a
-  replica that is killed after that: the head that has read its state heals the pool that the one
-  before it was given."""
+  away the gateway keeps the targets that it knows, and the replica answers on. All that comes after
+  it in the table is healed by the head that has read its state."""
 
 
 def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["--json", name]:
+            file = Path(name)
+        case _:
+            sys.exit("usage: python -m tests.e2e.across_nodes --json FILE > docs/two-nodes.md")
     if why := why_not():
         sys.exit(f"no nodes here: {why}")
-    found = measured()
-    if arguments[:1] == ["--json"]:
-        Path(arguments[1]).write_text(json.dumps(found, indent=2) + "\n")
-    sys.stdout.write(page(found))
+
+    def save(found: dict[str, Any]) -> None:
+        file.write_text(json.dumps(found, indent=2) + "\n")
+
+    measured(save)
+    sys.stdout.write(page(json.loads(file.read_text())))
 
 
 if __name__ == "__main__":
