@@ -1,4 +1,4 @@
-"""Metrics: what is counted and where (`EVERY`), and the observer that fills the gateway's part of it
+"""Metrics: all that is watched (`EVERY`), and the observer that fills the gateway's part of it
 (`TABLE`). It serves no HTTP."""
 
 from ops.metrics.engine import ENGINE
