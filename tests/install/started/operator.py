@@ -3,7 +3,7 @@
 As KubeRay's controller does (`ray-operator/controllers/ray/rayservice_controller.go` of
 ray-project/kuberay v1.7.0, updateServeDeployment): once the head is ready, `serveConfigV2` is put
 to its dashboard, and again whenever it is another one. Left out: a second cluster for another
-`rayClusterConfig`, which a test may not change here, and status.
+`rayClusterConfig`, which a test may not change here, and most of the status.
 """
 
 import json
@@ -34,24 +34,32 @@ class RayCluster:
         self._server = server
         self._namespace: str = service["metadata"]["namespace"]
         self._root = f"/api/v1/namespaces/{self._namespace}"
+        self._ray = f"/apis/ray.io/v1/namespaces/{self._namespace}"
         self.service = service
         ending = "".join(random.choices(string.ascii_lowercase + string.digits, k=5))
         self.name = f"{service['metadata']['name']}-{ending}"
         self._applied = ""
 
     def make(self) -> None:
-        """Its Services and pods, which end with their RayService. Raises Answer."""
+        """A RayCluster with its Services and pods, which end with it. Raises Answer."""
         meta = self.service["metadata"]
-        owner = {
-            "apiVersion": self.service["apiVersion"], "kind": "RayService", "name": meta["name"],
-            "uid": meta["uid"], "controller": True,
-        }  # fmt: skip
-        made = [
+        body = {
+            "apiVersion": self.service["apiVersion"],
+            "kind": "RayCluster",
+            "metadata": {
+                "name": self.name,
+                "namespace": self._namespace,
+                "annotations": meta.get("annotations", {}),
+                "ownerReferences": [_owner(self.service, "RayService")],
+            },
+            "spec": self.service["spec"]["rayClusterConfig"],
+        }
+        made = self._server.ask("POST", f"{self._ray}/rayclusters", body)
+        for each in (
             *kuberay.head_services(self.service, self.name),
             *kuberay.pods(self.service, self.name),
-        ]
-        for each in made:
-            each["metadata"]["ownerReferences"] = [owner]
+        ):
+            each["metadata"]["ownerReferences"] = [_owner(made, "RayCluster")]
             self._server.ask("POST", f"{self._root}/{each['kind'].lower()}s", each)
 
     def look(self, service: Manifest) -> None:
@@ -61,13 +69,23 @@ class RayCluster:
         if wanted != self._applied and self._head_is_ready():
             self.ask("PUT", APPLICATIONS, yaml.safe_load(wanted))
             self._applied = wanted
+            self._report()
+
+    def _report(self) -> None:
+        status = {"activeServiceStatus": {"rayClusterName": self.name}}
+        self._server.ask(
+            "PATCH",
+            f"{self._ray}/rayservices/{self.service['metadata']['name']}/status",
+            {"status": status},
+            content="application/merge-patch+json",
+        )
 
     @property
     def is_applied(self) -> bool:
         """Whether Ray was given what is stored."""
         name = self.service["metadata"]["name"]
-        path = f"/apis/ray.io/v1/namespaces/{self._namespace}/rayservices/{name}"
-        stored: str = self._server.ask("GET", path)["spec"]["serveConfigV2"]
+        found = self._server.ask("GET", f"{self._ray}/rayservices/{name}")
+        stored: str = found["spec"]["serveConfigV2"]
         return stored == self._applied
 
     def head(self) -> Manifest:
@@ -99,6 +117,17 @@ class RayCluster:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+
+def _owner(found: Manifest, kind: str) -> Manifest:
+    meta = found["metadata"]
+    return {
+        "apiVersion": found["apiVersion"],
+        "kind": kind,
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+    }
 
 
 class Operator:
