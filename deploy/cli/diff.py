@@ -32,7 +32,8 @@ def diff(
     namespace: Annotated[str | None, typer.Option(help="Of the release.")] = None,
     context: Annotated[str | None, typer.Option(help="Of the kubeconfig.")] = None,
     chart: Annotated[
-        str, typer.Option(help="Which renders the values.  [default: helm/bifocal]")
+        str,
+        typer.Option(show_default=False, help="Which renders the values.  [default: helm/bifocal]"),
     ] = str(CHART),
     as_json: Json = False,
 ) -> None:
