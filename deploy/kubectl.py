@@ -18,16 +18,10 @@ from deploy.failure import Exit, Failure
 ANSWER_WITHIN_S: Final = 60
 FORWARD_WITHIN_S: Final = 20.0
 _FORWARDS: Final = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+) ->")
-_NOT_THERE: Final = re.compile(r"\(NotFound\)|doesn't have a resource type")
 
 
 class Refused(Failure):
     """What kubectl, or the API server through it, does not do."""
-
-    @property
-    def is_missing(self) -> bool:
-        """The thing is not there, or its kind is not."""
-        return bool(_NOT_THERE.search(self.what))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from serving.values import Mode, ModelName
 def entries(service: Service, pools: Pools, created: int) -> list[dict[str, Any]]:
     """Of `GET /v1/models`: OpenAI's fields, and what a client may want to know before it asks."""
     real = [
-        _model(name, served, service.family, pools.snapshot(name), created)
+        _model(name, served, service.family, _why_not(name, service, pools), created)
         for name, served in service.served.items()
     ]
     return [*real, *(_virtual(name, service, pools, created) for name in VIRTUAL)]
@@ -37,16 +37,23 @@ def _pool(snapshot: PoolSnapshot) -> dict[str, Any]:
 
 
 def _model(
-    name: ModelName, served: Served, family: Family, pool: PoolSnapshot, created: int
+    name: ModelName, served: Served, family: Family, why_not: str | None, created: int
 ) -> dict[str, Any]:
     return _entry(
         name,
         created,
         context=served.facts.context,
         modes=served.facts.modes.offered,
-        reason=pool.why_not,
+        reason=why_not,
         aliases=family.aliases(name),
     )
+
+
+def _why_not(name: ModelName, service: Service, pools: Pools) -> str | None:
+    """A pool that is drained is ready to its gateway, and not to who would ask it."""
+    if name in service.standing.held.drained:
+        return "an operator drains it"
+    return pools.snapshot(name).why_not
 
 
 def _virtual(name: str, service: Service, pools: Pools, created: int) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def _virtual(name: str, service: Service, pools: Pools, created: int) -> dict[st
     fast_and_deep = tuple(dict.fromkeys((family.fast, family.deep)))
     behind = fast_and_deep if name not in tuple(Depth) else (family.at(Depth(name)),)
     modes = tuple(mode for mode in Mode if any(mode in family.modes(model) for model in behind))
-    waits = [f"{m}: {why}" for m in behind if (why := pools.snapshot(m).why_not)]
+    waits = [f"{m}: {why}" for m in behind if (why := _why_not(m, service, pools))]
     return _entry(
         name,
         created,

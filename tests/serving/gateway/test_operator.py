@@ -50,6 +50,7 @@ async def test_a_drained_pool_takes_nothing_new_and_finishes_what_it_has(ask: As
         assert ordered.json["pools"][DENSE]["requests"] == 1
         refused = await ask(url, headers=AS_SEARCH, model="fast")
         other = await ask(url, headers=AS_SEARCH, model="deep", stream=True)
+        listed = (await ask(url, method="GET", path="/v1/models", headers=AS_SEARCH)).json
         finished = await running
         empty = (await ask(url, method="GET", path="/operator", headers=AS_ADMIN)).json
         await ask(url, path="/operator/pool", **order(pool=DENSE, drained=False))
@@ -57,6 +58,8 @@ async def test_a_drained_pool_takes_nothing_new_and_finishes_what_it_has(ask: As
     assert (refused.status, refused.error["code"]) == (503, "pool_drained")
     assert (refused.headers["retry-after"], "operator" in refused.error["message"]) == ("30", True)
     assert finished.body.endswith(peers.DONE)
+    ready = {entry["id"]: entry["reason"] for entry in listed["data"]}
+    assert (ready[DENSE], ready[MOE]) == ("an operator drains it", None)
     assert empty["pools"][DENSE] | {"drained": True, "requests": 0} == empty["pools"][DENSE]
     assert (other.status, again.status) == (200, 200)
 
