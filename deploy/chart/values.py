@@ -226,7 +226,8 @@ class Network(Section):
     """Namespaces whose pods may call the gateway (an ingress controller's). None: whoever has a
     key."""
     api_server: Cidr = "0.0.0.0/0"
-    """Where the Job that makes secrets finds the API server, port 443 or 6443."""
+    """Where the Jobs that make secrets and renew Ray clusters find the API server, port 443 or
+    6443."""
     weights: tuple[Cidr, ...] = Field(default=("0.0.0.0/0",), strict=False)
     """Where weights come from, port 443. None of it: an air-gapped cluster."""
 

@@ -121,5 +121,9 @@ def test_a_group_for_blue_green_leaves_the_nodes_free_that_its_pools_do_not_take
 ) -> None:
     """Two replicas at most of the one, and one of the other."""
     given = gpus("l40s", nodes=nodes, upgrade={"strategy": strategy})
-    (group,) = service(helm.template(MIXED, given))["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    rendered = helm.template(MIXED, given)
+    (group,) = service(rendered)["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     assert group["replicas"] == pods
+    budgets = of_kind(rendered, "PodDisruptionBudget")
+    (budget,) = [each for each in budgets if each["metadata"]["name"].endswith("l40s")]
+    assert budget["spec"]["minAvailable"] == pods - 1, "or nobody could ever drain a node"
