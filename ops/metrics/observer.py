@@ -21,7 +21,14 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from ops.metrics import table
-from ops.metrics.labels import MAX_TEAMS, OTHER, TeamGuard, error_codes, route_labels
+from ops.metrics.labels import (
+    MAX_TEAMS,
+    OTHER,
+    REPLICA_FAILS,
+    TeamGuard,
+    error_codes,
+    route_labels,
+)
 from ops.metrics.lookup import Lookup
 from ops.metrics.promises import Promises
 from ops.metrics.table import Kind, Metric
@@ -84,7 +91,14 @@ class PrometheusObserver:
         self._tokens: dict[tuple[str, bool, Team], _Tokens] = {}
         self._times: dict[tuple[str, bool], _Times] = {}
         self._change_in_flight = self._adder(table.IN_FLIGHT)
+        self._begin(offered)
+
+    def _begin(self, offered: Mapping[ModelName, tuple[Mode, ...]]) -> None:
+        """At 0, so that the first of each is a step and not a beginning, which no rate shows."""
         for model, modes in offered.items():
+            self._count(table.RETRIES, (model,), 0)
+            for reason in REPLICA_FAILS:
+                self._count(table.REPLICA_FAILURES, (model, reason), 0)
             for mode in modes:
                 self._count(table.EMPTY_ANSWERS, route_labels(Route(model, mode, "")), 0)
 
