@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -250,3 +251,42 @@ def test_an_operators_key_is_made_with_its_scope(bifocal, tmp_path):
     done = bifocal("key", "new", "--team", "ops", "--scope", "operate", "--file", str(file))
     assert (done.code, "scopes: [operate]" in file.read_text()) == (0, True)
     assert bifocal("key", "new", "--team", "ops", "--scope", "rule").code == 2
+
+
+def test_a_bundle_has_the_gateways_words_and_no_key_and_no_prompt(bifocal, two, as_admin, tmp_path):
+    canary = "canary-prompt-7319"
+    asked(two.url)
+    asked(two.url, f"no-such-model-{canary}")
+    logs = tmp_path / "state" / "logs"
+    logs.mkdir(parents=True)
+    lines = [
+        f"2026-11-30 12:00:00,000 INFO Received request r-1: prompt: '{canary}'",
+        f"2026-11-30 12:00:00,000 INFO sent with authorization: Bearer {ADMIN.secret}",
+        f"ValueError: {canary}",
+        two.log.read_text(),
+    ]
+    (logs / "gateway.log").write_text("\n".join(lines))
+    (tmp_path / "state" / "pool-token").write_text("pool-token-7319")
+    archive = tmp_path / "bundle.tar.gz"
+    listed = bifocal("bundle", "--dry-run", "--out", str(archive), *as_admin)
+    assert (listed.code, archive.exists()) == (0, False)
+    done = bifocal("bundle", "--out", str(archive), *as_admin)
+    assert (done.code, "logs/service/gateway.log" in done.out) == (0, True), done.err
+    with tarfile.open(archive) as packed:
+        streams = {m.name.partition("/")[2]: packed.extractfile(m) for m in packed.getmembers()}
+        files = {name: stream.read().decode() for name, stream in streams.items() if stream}
+    together = "\n".join(files.values())
+    for secret in (ADMIN.secret, SEARCH.secret, canary, "pool-token-7319"):
+        assert secret not in together
+    assert "Application startup complete" in files["logs/service/gateway.log"]
+    assert '"audit": "operator"' in files["logs/service/gateway.log"]
+    assert "bifocal_mode_forced" in files["service/metrics.txt"]
+    assert "bifocal_router_decisions_total" in files["service/decisions.txt"]
+    assert {"pools", "mode"} <= json.loads(files["service/orders.json"]).keys()
+
+
+def test_a_bundle_is_made_of_what_is_there_where_nothing_answers(bifocal, tmp_path):
+    archive = tmp_path / "bundle.tar.gz"
+    done = bifocal("bundle", "--url", "http://127.0.0.1:9", "--out", str(archive))
+    assert (done.code, "service/ready.json.missing" in done.out) == (0, True), done.err
+    assert archive.exists()
