@@ -11,6 +11,7 @@ STARTS: Final = "tests/install/test_gateway_starts.py"
 OURS: Final = "tests/install/test_pools_are_ours.py"
 HERE: Final = "tests/install/test_properties.py"
 FILES: Final = "tests/deploy/chart/test_files.py"
+DIFF: Final = "tests/install/test_diff.py"
 PULL: Final = "tests/deploy/weights/test_pull.py"
 
 
@@ -80,7 +81,7 @@ PROPERTIES: Final = (
     ),
     Property(
         "NetworkPolicies: pools from the gateway alone; DNS and API server seen to",
-        "one for each part; DNS for all, the API server for the one Job that needs it",
+        "one for each part; DNS for all, the API server for the Jobs that need it",
         (
             f"{RENDERED}::test_only_the_gateway_reaches_the_replicas",
             f"{RENDERED}::test_every_pod_has_a_policy",
@@ -97,7 +98,7 @@ PROPERTIES: Final = (
     ),
     Property(
         "An upgrade touches what has changed, and says before what it restarts",
-        "a pool's change edits its own text; KubeRay's rule is known for every field",
+        "a pool's change edits its own text; `bifocal diff` knows KubeRay's rule for every field",
         (
             f"{RENDERED}::test_a_change_of_a_pool_edits_its_own_text_and_the_gateways_alone",
             f"{RENDERED}::test_another_release_of_the_chart_changes_no_pod_of_rays",
@@ -105,13 +106,20 @@ PROPERTIES: Final = (
             "test_a_field_is_seen_unless_kuberay_takes_it_out_of_the_hash",
             "tests/install/test_fields.py::"
             "test_a_change_of_any_field_of_the_resource_is_seen_as_kuberay_sees_it",
+            f"{DIFF}::test_each_way_of_a_change_is_told_of_rendered_values",
+            f"{DIFF}::test_a_release_that_runs_is_compared_with_what_would_come",
         ),
     ),
     Property(
         "An upgrade inside the budget of GPUs",
-        "`recreate` by default; a second cluster only where it is asked for",
-        (f"{HERE}::test_a_second_cluster_is_built_only_where_it_is_asked_for",),
-        "`bifocal diff`, which refuses a second cluster that there are no GPUs for",
+        "`recreate` drains, deletes and starts on the same GPUs; a second cluster is built only "
+        "where it is asked for, and refused where its GPUs are not",
+        (
+            f"{HERE}::test_a_second_cluster_is_built_only_where_it_is_asked_for",
+            f"{DIFF}::test_a_second_cluster_without_gpus_is_refused_with_the_arithmetic",
+            "tests/install/test_renew.py::"
+            "test_another_cluster_comes_once_the_first_is_drained_and_gone",
+        ),
     ),
     Property("Burn-rate alerts with tests and runbooks", "", (), "comes with the dashboards"),
     Property(
