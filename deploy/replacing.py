@@ -52,17 +52,16 @@ def replacing(after: Pool, *, has_room: bool) -> Replacing:
             f"{replicas_of(after)}, {'one' if batch == 1 else batch} at a time, each away for about"
             f" {seconds} s while the others answer; no request is lost"
         )
-        return Replacing(Way.ONE_AT_A_TIME, ceil(count / batch) * seconds, 0, says + _gang(after))
+        return Replacing(Way.ONE_AT_A_TIME, ceil(count / batch) * seconds, 0, says)
     if has_room:
         says = (
             f"there is room for one more: the next one is up, in about {seconds} s, before the "
             "only one leaves; no request is lost"
         )
-        return Replacing(Way.SURGE, seconds, 0, says + _gang(after))
+        return Replacing(Way.SURGE, seconds, 0, says)
     says = (
         "its only replica leaves before the next one starts, for which there is no room beside "
-        f"it{_gang(after) or '; answers under way finish'}. Who asks from then on, for about "
-        f"{seconds} s after the last of them, {_meanwhile(after.spec)}"
+        f"it; answers under way finish. Who asks from then on, for about {seconds} s after the last of them, {_meanwhile(after.spec)}"
     )
     return Replacing(Way.ANNOUNCED, seconds, seconds, says)
 
@@ -80,15 +79,6 @@ def _meanwhile(spec: ModelSpec) -> str:
     if spec.instead is None:
         return f"{waits}is told 503 with Retry-After"
     return f"{waits}is answered by {spec.instead}, which the answer says (x-bifocal-instead-of)"
-
-
-def _gang(pool: Pool) -> str:
-    if pool.layout.data == 1:
-        return ""
-    return (
-        "; answers under way on one that is replaced end with an error, since Serve does not wait "
-        "for data-parallel engines"
-    )
 
 
 def replicas_of(pool: Pool) -> str:

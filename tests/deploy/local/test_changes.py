@@ -275,14 +275,3 @@ def test_one_replica_that_becomes_two_is_never_away() -> None:
     new = cluster(**of(GPU, engine={"max_num_seqs": 8}))
     (change,) = changes(old, new, cpus=CPUS).pools
     assert change.kind is Kind.ROLLED
-
-
-@pytest.mark.parametrize("layout", [{"data": 2, "expert": True}, {"expert": True}])
-def test_a_gang_that_is_replaced_cuts_its_answers_and_that_is_said(layout: dict[str, Any]) -> None:
-    old, new = (
-        cluster(models={"qwen3-30b-a3b": {"on": "h100", "replicas": 2, "layout": cut}})
-        for cut in ({"tensor": 2}, {"tensor": 2, **layout})
-    )
-    (change,) = changes(old, new, cpus=CPUS).pools
-    assert change.kind is Kind.ROLLED
-    assert ("end with an error" in change.cost) is ("data" in layout)
