@@ -61,8 +61,8 @@ def replacing(after: Pool, *, has_room: bool) -> Replacing:
         return Replacing(Way.SURGE, seconds, 0, says)
     says = (
         "its only replica leaves before the next one starts, for which there is no room beside "
-        f"it; answers under way finish. Who asks from then on, for about {seconds} s after the last "
-        f"of them, {_meanwhile(after.spec)}"
+        f"it; answers under way finish. Who asks from then on, for about {seconds} s after the "
+        f"last of them, {_meanwhile(after.spec)}"
     )
     return Replacing(Way.ANNOUNCED, seconds, seconds, says)
 
