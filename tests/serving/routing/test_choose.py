@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -252,17 +253,24 @@ def test_an_explicit_wish_always_wins(facts, family):
 
 
 @given(FACTS, SERVED, st.sampled_from(Depth))
-def test_an_operator_decides_for_the_rules_and_not_for_the_client(facts, family, forced):
+def test_an_operator_decides_for_the_rules(facts, family, forced):
+    facts = replace(facts, model="auto")
     route = route_of(facts, family)
-    if facts.model.lower() != "auto":
-        assert route is None or choose(facts, family, forced) == route
-    elif route is not None:
-        decided = choose(facts, family, forced)
-        assert decided.reason == f"forced {forced}"
-        if route.reason not in {wish.reason for wish in WISHES}:
-            assert decided.model == family.at(forced)
-        else:
-            assert decided.mode is route.mode
+    if route is None:
+        return
+    decided = choose(facts, family, forced)
+    assert decided.reason == f"forced {forced}"
+    if route.reason in {wish.reason for wish in WISHES}:
+        assert decided.mode is route.mode
+    else:
+        assert decided.model == family.at(forced)
+
+
+@given(FACTS, SERVED, st.sampled_from(Depth))
+def test_an_operator_does_not_decide_for_who_names_a_model(facts, family, forced):
+    route = route_of(facts, family)
+    if facts.model.lower() != "auto" and route is not None:
+        assert choose(facts, family, forced) == route
 
 
 @given(FACTS)
