@@ -7,6 +7,7 @@ import asyncio
 import json
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.e2e.conftest import Service, cluster_file, running
 
 pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(900)]
 
-POOL = "pocket-dense"
+POOL, OTHER = "pocket-dense", "pocket-moe"
 CLIENTS = 6
 AROUND_S = 4.0
 """Of load before and after, which must go well."""
@@ -35,10 +36,13 @@ def two() -> Iterator[Service]:
         yield service
 
 
-def write(service: Service, *, replicas: int = 2, **changes: Any) -> None:
-    """A file as it was written first, but for `changes`; `engine` is the pool's."""
-    pool = {"on": "cpu", "replicas": replicas, "engine": changes.pop("engine", {})}
-    cluster_file(service.config.parent, models={POOL: pool}, **changes)
+def write(service: Service, *, replicas: int = 2, beside: bool = False, **changes: Any) -> None:
+    """A file as it was written first, but for `changes`; those of the pool's own are its. With
+    `beside` another pool takes the room of the second replica."""
+    own = {key: changes.pop(key, None) for key in ("engine", "holdFor", "instead")}
+    pool = {"on": "cpu", "replicas": replicas} | {k: v for k, v in own.items() if v is not None}
+    models = {POOL: pool, OTHER: {"on": "cpu"}} if beside else {POOL: pool}
+    cluster_file(service.config.parent, models=models, **changes)
 
 
 def apply(service: Service, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -59,7 +63,10 @@ async def under_load(
     await asyncio.sleep(AROUND_S)
     clients.enough()
     await asking
-    print(f"\n{name}: {took:.0f} s; {losses(clients.calls)}\n{told.stdout}{told.stderr}")
+    found, by = losses(clients.calls), Counter(call.told for call in clients.calls)
+    longest = max(call.ended - call.began for call in clients.calls)
+    print(f"\n{name}: {took:.0f} s; {found}; {dict(by)}; longest {longest:.1f} s")
+    print(f"{told.stdout}{told.stderr}")
     return told, clients.calls
 
 
@@ -153,9 +160,66 @@ async def test_one_replica_leaves_and_no_other_is_touched(two: Service) -> None:
     assert lost_none(losses(calls))
 
 
-async def test_an_only_replica_is_away_meanwhile_and_that_is_announced(two: Service) -> None:
+def one_replica(service: Service) -> None:
+    """Whichever test was the one before."""
+    served = yaml.safe_load((service.state / "cluster.yaml").read_text())
+    write(service, replicas=1, engine=served["models"][POOL].get("engine", {}))
+    assert apply(service, "--yes").returncode == 0
+    assert len(pids(service)) == 1
+
+
+async def test_an_only_replica_with_room_leaves_when_the_next_one_is_up(two: Service) -> None:
+    one_replica(two)
     before = pids(two)
     write(two, replicas=1, engine={"max_num_seqs": 32}, gateway={"port": 0})
+    told, calls = await under_load(two, "surged")
+    assert told.returncode == 0, told.stderr
+    assert f"{POOL}: surged: there is room for one more" in told.stdout
+    assert len(pids(two)) == 1
+    assert not pids(two) & before
+    assert lost_none(losses(calls))
+
+
+async def test_what_does_not_start_beside_an_only_replica_is_put_back(two: Service) -> None:
+    before = pids(two)
+    write(two, replicas=1, engine={"max_num_seqs": 32, "quantization": "nonsense"})
+    told, calls = await under_load(two, "surge failed")
+    assert told.returncode == 1
+    assert "the service runs as it did before" in told.stderr
+    assert pids(two) == before
+    assert lost_none(losses(calls))
+
+
+async def test_without_room_another_model_answers_meanwhile(two: Service) -> None:
+    """The clients ask for the one that is away by its name."""
+    write(two, replicas=1, beside=True, engine={"max_num_seqs": 32}, instead=OTHER)
+    assert apply(two, "--yes").returncode == 0
+    before = pids(two)
+    write(two, replicas=1, beside=True, engine={"max_num_seqs": 24}, instead=OTHER)
+    told, calls = await under_load(two, "instead")
+    assert told.returncode == 0, told.stderr
+    assert f"{POOL}: replaced: its only replica leaves before" in told.stdout
+    assert f"is answered by {OTHER}" in told.stdout
+    assert not pids(two) & before
+    assert lost_none(losses(calls))
+    by = [call.told for call in calls]
+    assert set(by) == {"200", f"200 by {OTHER}"}
+    assert (by[0], by[-1]) == ("200", "200")
+
+
+async def test_without_room_requests_wait_for_it(two: Service) -> None:
+    write(two, replicas=1, beside=True, engine={"max_num_seqs": 16}, holdFor="170s")
+    told, calls = await under_load(two, "waited")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.index("another gateway takes over") > 0
+    assert lost_none(losses(calls))
+    assert {call.told for call in calls} == {"200"}
+    assert max(call.ended - call.began for call in calls) > AROUND_S
+
+
+async def test_an_only_replica_is_away_meanwhile_and_that_is_announced(two: Service) -> None:
+    before = pids(two)
+    write(two, replicas=1, beside=True, engine={"max_num_seqs": 8})
     told, calls = await under_load(two, "replaced")
     assert told.returncode == 0, told.stderr
     assert f"{POOL}: replaced: its only replica leaves" in told.stdout
