@@ -38,6 +38,11 @@ VERBS: Final[Mapping[str, Verb]] = {
         "Show pools, replicas, gateway and ports.",
         ("bifocal status", "bifocal status --json | jq .ready"),
     ),
+    "top": Verb(
+        "deploy.cli.top:top",
+        "Watch pools, queues, speed and decisions live.",
+        ("bifocal top", "bifocal top --every 5 --json | jq '.pools[].tokens_s'"),
+    ),
     "doctor": Verb(
         "deploy.cli.doctor:doctor",
         "Check machines, and let the ranks of each pool try their network.",

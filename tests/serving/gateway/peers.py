@@ -27,7 +27,7 @@ from serving.gateway import (
     TargetSource,
 )
 from serving.keys import KeyStore, NoKeys
-from serving.observer import Event, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
+from serving.observer import Event, Observer, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.routing import Family
 from serving.routing.absence import Policy
 from serving.values import ModelName, Team
@@ -274,7 +274,7 @@ async def serving(
 @asynccontextmanager
 async def gateway(
     *replicas: str,
-    observer: Recorder | None = None,
+    observer: Observer | None = None,
     keys: KeyStore | None = None,
     sources: list[TargetSource] | None = None,
     keep_alive: float = 30.0,
