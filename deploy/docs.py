@@ -197,8 +197,8 @@ every request; tools stand above length, since their prompts are always long.
 
 `bifocal mode force fast|deep` ([operate.md](operate.md)) stands in the place of these rules until
 it is lifted or its time is over: the reason is then `forced fast` or `forced deep`. It is a word
-about `auto` alone. Whoever names a model, `fast` or `deep` gets it, and a wish about thinking holds,
-on the forced model if that can do it and else on the other.
+about `auto` alone. Whoever names a model, `fast` or `deep` gets it, and a wish about thinking
+holds, on the forced model if that can do it and else on the other.
 
 ## What is looked at
 

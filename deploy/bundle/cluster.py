@@ -15,7 +15,6 @@ OURS: Final = (
 )  # fmt: skip
 OF_THE_NAMESPACE: Final = ("events", "resourcequotas", "limitranges")
 OF_ALL: Final = ("nodes", "storageclasses")
-RAYS: Final = "ray.io/is-ray-node=yes"
 NOISE: Final = ("managedFields",)
 APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 """The whole object once more, with whatever was in it."""
@@ -23,6 +22,7 @@ APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 def entries(kubectl: Kubectl, selector: str, most: int, scrubber: Scrubber) -> Iterator[Entry]:
     """What may not be seen is told with the reason; `selector` finds the release's own."""
+    yield _version(kubectl)
     for kind in OURS:
         yield _objects(kubectl, kind, ("-l", selector), scrubber)
     for kind in OF_THE_NAMESPACE:
@@ -30,8 +30,14 @@ def entries(kubectl: Kubectl, selector: str, most: int, scrubber: Scrubber) -> I
     for kind in OF_ALL:
         yield _objects(kubectl, kind, (), scrubber)
     yield _secrets(kubectl)
-    for found in (selector, RAYS):
-        yield from _logs(kubectl, found, most, scrubber)
+    yield from _logs(kubectl, selector, most, scrubber)
+
+
+def _version(kubectl: Kubectl) -> Entry:
+    try:
+        return Entry("kubernetes/version.json", json.dumps(kubectl.json("version")).encode())
+    except Refused as error:
+        return Entry("kubernetes/version.missing", f"{error.what}\n".encode())
 
 
 def _objects(kubectl: Kubectl, kind: str, where: tuple[str, ...], scrubber: Scrubber) -> Entry:

@@ -301,7 +301,7 @@ def test_a_bundle_has_the_release_and_none_of_its_secrets(
             for member in packed.getmembers()
         }
     assert all(name in said for name in files if name != "contents.txt")
-    for name in ("deployments", "rayservices", "events", "secrets", "networkpolicies"):
+    for name in ("deployments", "rayservices", "events", "secrets", "networkpolicies", "version"):
         assert f"kubernetes/{name}.json" in files, sorted(files)
     assert {"doctor.json", "service/metrics.txt", "service/orders.json"} <= files.keys()
     assert "FailedScheduling" in files["kubernetes/events.json"]
