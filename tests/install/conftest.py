@@ -13,6 +13,8 @@ from tests.install.helm import Helm
 from tests.install.server import ApiServer
 
 VARIABLE = "KUBEBUILDER_ASSETS"
+NONE_SKIPPED = "BIFOCAL_NONE_SKIPPED"
+"""Set where all that these tests need is there: one that is skipped then fails the run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +22,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker("install")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [] if reporter is None else reporter.stats.get("skipped", [])
+    names = [each.nodeid for each in skipped if each.nodeid.startswith("tests/install/")]
+    if names and os.environ.get(NONE_SKIPPED):
+        reporter.write_line(f"\n{NONE_SKIPPED} is set, and skipped were: {', '.join(names)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
