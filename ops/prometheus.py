@@ -19,9 +19,10 @@ def configuration(
     every_s: float = 5,
     rules: Sequence[str] = (),
     alertmanager: str | None = None,
+    ray: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """For the gateway at `url`; `key_file` holds a key of it, `rules` are patterns of files, and
-    `alertmanager` is a host and port."""
+    """For the gateway at `url`; `key_file` holds a key of it, `rules` are patterns of files,
+    `alertmanager` is a host and port, and `ray` are those of Ray's agents (for the nodes)."""
     at = urlsplit(url)
     found: dict[str, Any] = {
         "global": {"scrape_interval": _seconds(every_s), "evaluation_interval": _seconds(every_s)},
@@ -42,6 +43,16 @@ def configuration(
             },
         ],
     }
+    if ray:
+        # Labels that tell nothing apart, by Ray's own names.
+        drop = {"action": "labeldrop", "regex": "otel_scope_.*|SessionName|Version"}
+        found["scrape_configs"].append(
+            {
+                "job_name": "bifocal-ray",
+                "static_configs": [{"targets": list(ray)}],
+                "metric_relabel_configs": [drop],
+            }
+        )
     if rules:
         found["rule_files"] = list(rules)
     if alertmanager:

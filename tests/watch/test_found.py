@@ -41,3 +41,9 @@ def test_a_configuration_names_the_gateway_alone() -> None:
     assert "https://llm.example.org/metrics/targets" in text
     assert "credentials" not in text
     assert "alerting" not in text
+    assert "bifocal-ray" not in text
+
+
+def test_rays_agents_are_read_where_they_are_named() -> None:
+    (job,) = configuration("http://one", ray=["127.0.0.1:9"])["scrape_configs"][2:]
+    assert job["static_configs"] == [{"targets": ["127.0.0.1:9"]}]
