@@ -7,6 +7,7 @@
 import logging
 import os
 import socket
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +23,16 @@ from deploy.keys import store_of, target_tokens
 from deploy.orders import OrdersFile
 from deploy.server import Inherited, run
 from deploy.succession import READY
+from ops.logs import JsonLines, RequestLog
 from ops.metrics import PrometheusObserver
 from serving.keys import KeyStore
+from serving.observer import Observer
 from serving.values import ModelName
+
+
+class Log(StrEnum):
+    TEXT = "text"
+    JSON = "json"
 
 
 def gateway(
@@ -54,6 +62,13 @@ def gateway(
             help="Other gateways of the same service, which tell each other what operators order.",
         ),
     ] = None,
+    log: Annotated[
+        Log,
+        typer.Option(
+            envvar="BIFOCAL_LOG",
+            help="Lines to read, or JSON with a line for each request that ended.",
+        ),
+    ] = Log.TEXT,
     listen_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
     ready_fd: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -73,14 +88,11 @@ def gateway(
         pool_token=place.pool_token,
         target_tokens=_target_tokens(cluster),
         keys=_keys(spec.keys, address),
-        observer=PrometheusObserver(
-            slo=cluster.slo,
-            offered={name: facts.modes.offered for name, facts in cluster.served.items()},
-        ),
+        observer=_observer(cluster, log),
         orders=None if orders is None else OrdersFile(orders),
         peers=_addresses(peers),
     )
-    _write_logs()
+    _write_logs(log)
     listen_at = spec.port if port is None else port
     run(
         app,
@@ -91,12 +103,23 @@ def gateway(
     )
 
 
-def _write_logs() -> None:
+def _observer(cluster: Cluster, log: Log) -> Observer:
+    offered = {name: facts.modes.offered for name, facts in cluster.served.items()}
+    metrics = PrometheusObserver(slo=cluster.slo, offered=offered)
+    return RequestLog(metrics) if log is Log.JSON else metrics
+
+
+def _write_logs(log: Log) -> None:
     """Lines of audit are JSON and nothing else, for whoever collects them."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    audit, plain = logging.getLogger("bifocal.audit"), logging.StreamHandler()
-    plain.setFormatter(logging.Formatter("%(message)s"))
-    audit.addHandler(plain)
+    plain = logging.StreamHandler()
+    if log is Log.JSON:
+        plain.setFormatter(JsonLines())
+        logging.basicConfig(level=logging.INFO, handlers=[plain])
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    audit, bare = logging.getLogger("bifocal.audit"), logging.StreamHandler()
+    bare.setFormatter(logging.Formatter("%(message)s"))
+    audit.addHandler(bare)
     audit.propagate = False
 
 
