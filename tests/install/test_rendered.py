@@ -102,7 +102,7 @@ def test_whatever_could_cut_an_answer_waits_longer_than_what_it_waits_for(
     gateway_pod = gateway["spec"]["template"]["spec"]
     ray_pods = [group["template"]["spec"] for group in ray_groups(service)]
     waits = ingress["metadata"]["annotations"]
-    leave = int(gateway_pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
+    leave = int(gateway_pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][-1])
     answer = {
         deployment["graceful_shutdown_timeout_s"]
         for application in json.loads(service["spec"]["serveConfigV2"])["applications"]

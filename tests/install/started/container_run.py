@@ -121,8 +121,10 @@ class ContainerRun:
     def _started(self) -> Container | None:
         """As soon as there is all that its variables refer to; None if its pod leaves before."""
         while not self._place.leaving.begun:
+            env = None
             with suppress(NotThere, OSError):
                 env = environment(self._spec, self._place.pod, self._place.api.get)
+            if env is not None:
                 return self._start(env)
             time.sleep(AGAIN_S)
         return None

@@ -23,6 +23,7 @@ class PodRun:
 
     def __init__(self, api: Api, network: Network, pod: Manifest, folder: Path) -> None:
         self.pod, self.folder = pod, folder
+        folder.mkdir()
         self.name: str = pod["metadata"]["name"]
         self.address = ""
         self.containers: list[ContainerRun] = []
