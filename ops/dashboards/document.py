@@ -37,9 +37,10 @@ that Grafana leaves empty.
 PICTURES: Final = """\
 ## Pictures
 
-[service.png](service.png) and [pools.png](pools.png) are drawn from the data of that run by
-`python -m ops.dashboards.picture`, with the panels' own layout, titles, units and queries. They are
-not Grafana's rendering.
+[service.png](service.png) and [pools.png](pools.png) are drawn from the data of that run, with the
+boards' own layout, titles, units and queries; they are not Grafana's rendering.
+`BIFOCAL_RECORD=FOLDER make test-watch` writes the data, and
+`python -m ops.dashboards.photograph FOLDER/drawn.json docs service pools` draws it.
 
 """
 

@@ -1,26 +1,23 @@
 """Draws boards from data that Prometheus gave: a page for a browser, in the boards' own layout.
 
-python -m ops.dashboards.picture drawn.json FOLDER
-
-writes `NAME.html` for each board; a headless browser makes pictures of them. It is not Grafana's
-rendering: the layout, titles, units, queries and legends are the boards', lines and colours ours.
+It is not Grafana's rendering: the layout, titles, units, queries and legends are the boards', lines
+and colours ours. `ops.dashboards.photograph` makes pictures of the pages.
 """
 
 import html
 import json
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
-from ops.dashboards import BOARDS, Board, Panel, text
+from ops.dashboards import Board, Panel, text
 
 CELL_W, CELL_H = 52, 26
 """Pixels of a cell of Grafana's grid."""
+HEAD_H: Final = 30
 COLOURS: Final = (
     "#4e9a06", "#3465a4", "#c17d11", "#a40000", "#75507b", "#06989a", "#c4a000", "#5c3566",
     "#2e3436", "#ce5c00",
@@ -36,7 +33,10 @@ body{margin:0;background:#f4f5f5;font:11px sans-serif;color:#24292e;position:rel
 .p b{display:block;padding:5px 8px 0}
 .row{position:absolute;font-weight:bold;font-size:14px;padding-top:4px}
 .l{padding:0 8px;font-size:9px;line-height:12px;height:36px;overflow:hidden}
-.l span{margin-right:9px;white-space:nowrap}
+.l span{margin-right:9px;display:inline-block;white-space:nowrap}
+.head{position:absolute;left:6px;top:6px;font-size:11px}
+.head b{font-size:15px;margin-right:16px}
+.head span{margin-right:12px}
 .big{display:flex;flex-wrap:wrap;gap:2px 14px;padding:8px}
 .big i{font-style:normal;font-size:19px;display:block}
 .none{padding:24px 8px;color:#888}
@@ -60,20 +60,31 @@ def page(board: Board, data: Mapping[str, Any]) -> str:
     """The whole board."""
     placed = json.loads(text(board))["panels"]
     by_title = {panel.title: panel for panel in board.panels}
-    height = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in placed) * CELL_H
     boxes = "".join(_box(p, by_title.get(p["title"]), board, data) for p in placed)
-    size = f"width:{24 * CELL_W}px;height:{height + 8}px"
-    return f'<meta charset="utf-8"><style>{STYLE}</style><body style="{size}">{boxes}\n'
+    width, height = size(board)
+    fit = f"width:{width}px;height:{height}px"
+    return (
+        f'<meta charset="utf-8"><style>{STYLE}</style><body style="{fit}">{_head(board)}{boxes}\n'
+    )
 
 
 def size(board: Board) -> tuple[int, int]:
+    """Of the page, in pixels."""
     placed = json.loads(text(board))["panels"]
-    return 24 * CELL_W, max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in placed) * CELL_H + 8
+    below = max(p["gridPos"]["y"] + p["gridPos"]["h"] for p in placed)
+    return 24 * CELL_W, below * CELL_H + HEAD_H + 4
+
+
+def _head(board: Board) -> str:
+    marks = " ".join(
+        f'<span style="color:{colour}">&#9482; {title}</span>' for title, colour in MARKS.items()
+    )
+    return f'<div class="head"><b>Bifocal / {board.title}</b> {marks}</div>'
 
 
 def _box(placed: Mapping[str, Any], panel: Panel | None, board: Board, data: Any) -> str:
     at = placed["gridPos"]
-    where = f"left:{at['x'] * CELL_W + 3}px;top:{at['y'] * CELL_H + 3}px"
+    where = f"left:{at['x'] * CELL_W + 3}px;top:{at['y'] * CELL_H + HEAD_H}px"
     title = html.escape(placed["title"])
     if panel is None:
         return f'<div class="row" style="{where}">{title}</div>'
@@ -111,7 +122,7 @@ def _numbers(panel: Panel, found: Sequence[Series]) -> str:
 
 
 def _legend(panel: Panel, found: Sequence[Series]) -> str:
-    cells = "".join(
+    cells = " ".join(
         f'<span><span style="color:{_colour(n)};margin:0">&#9644;</span> {html.escape(one.name)} '
         f"{_said(one.last, panel.unit)}</span>"
         for n, one in enumerate(found)
@@ -205,15 +216,3 @@ def _said(value: float, unit: str) -> str:
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
-
-
-def main(drawn: Path, folder: Path) -> None:
-    data = json.loads(drawn.read_text())
-    folder.mkdir(parents=True, exist_ok=True)
-    for board in BOARDS:
-        (folder / f"{board.name}.html").write_text(page(board, data))
-        print(board.name, *size(board))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
