@@ -4,7 +4,8 @@ longer than the one before it, so that what waits outside never ends what is ins
   answer     the gateway's own limit; a replica that leaves has as long (Serve's graceful shutdown)
   proxy      an Ingress or HTTPRoute before the gateway
   drain      a Ray node that is told to leave waits for its replicas
-  grace      of pods: the gateway's stops listening `leave` before it finishes its answers
+  grace      of pods: the gateway's, `leave` after nothing new comes, makes room (`deploy.succession`): each
+             connection ends with an answer that says so; a signal would cut clients that ask again at once
   deletion   KubeRay's old cluster, once a new one has its place
 */}}
 {{- define "bifocal.deadlines" -}}
