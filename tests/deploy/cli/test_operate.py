@@ -255,6 +255,7 @@ def test_an_operators_key_is_made_with_its_scope(bifocal, tmp_path):
 
 def test_a_bundle_has_the_gateways_words_and_no_key_and_no_prompt(bifocal, two, as_admin, tmp_path):
     canary = "canary-prompt-7319"
+    assert bifocal("mode", "force", "off", *as_admin).code == 0
     asked(two.url)
     asked(two.url, f"no-such-model-{canary}")
     logs = tmp_path / "state" / "logs"
