@@ -1,6 +1,6 @@
 """`docs/dashboards.md`: what each panel shows, and what it showed when it was tried.
 
-python -m ops.dashboards.document < ops/dashboards/seen.json > docs/dashboards.md
+python -m ops.dashboards.document < tests/watch/seen.json > docs/dashboards.md
 """
 
 import json

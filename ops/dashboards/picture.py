@@ -60,7 +60,10 @@ def page(board: Board, data: Mapping[str, Any]) -> str:
     """The whole board."""
     placed = json.loads(text(board))["panels"]
     by_title = {panel.title: panel for panel in board.panels}
-    boxes = "".join(_box(p, by_title.get(p["title"]), board, data) for p in placed)
+    boxes = "".join(
+        _row(p) if p["type"] == "row" else _box(p, by_title[p["title"]], board, data)
+        for p in placed
+    )
     width, height = size(board)
     fit = f"width:{width}px;height:{height}px"
     return (
@@ -82,12 +85,15 @@ def _head(board: Board) -> str:
     return f'<div class="head"><b>Bifocal / {board.title}</b> {marks}</div>'
 
 
-def _box(placed: Mapping[str, Any], panel: Panel | None, board: Board, data: Any) -> str:
+def _row(placed: Mapping[str, Any]) -> str:
+    top = placed["gridPos"]["y"] * CELL_H + HEAD_H
+    return f'<div class="row" style="left:3px;top:{top}px">{html.escape(placed["title"])}</div>'
+
+
+def _box(placed: Mapping[str, Any], panel: Panel, board: Board, data: Mapping[str, Any]) -> str:
     at = placed["gridPos"]
     where = f"left:{at['x'] * CELL_W + 3}px;top:{at['y'] * CELL_H + HEAD_H}px"
-    title = html.escape(placed["title"])
-    if panel is None:
-        return f'<div class="row" style="{where}">{title}</div>'
+    title = html.escape(panel.title)
     width, height = at["w"] * CELL_W - 8, at["h"] * CELL_H - 8
     found = list(_series(board, panel, data["lines"]))
     if panel.needs:
