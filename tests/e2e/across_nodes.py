@@ -81,7 +81,9 @@ def _same(pool: Served, identity: Identity) -> dict[str, Any]:
 
 
 def page(found: Mapping[str, Any]) -> str:
-    return "\n".join([*_head(found), *_identity(found), *_network(found), *_losses(found), ""])
+    parts = {"identity": _identity, "all_reduce": _network, "faults": _losses}
+    told = [line for key, part in parts.items() if key in found for line in part(found)]
+    return "\n".join([*_head(found), *told, ""])
 
 
 def _head(found: Mapping[str, Any]) -> Iterator[str]:
@@ -99,6 +101,8 @@ two pipeline stages, started by Ray as on GPUs, behind a gateway that is outside
 
 Measured {machine["at"][:10]} on {machine["cores"]} cores ({machine["cpu"]}),
 {machine["memory_gib"]:g} GiB, no GPU, all of it on this one machine."""
+    if "note" in found:
+        yield f"\n{found['note']}"
 
 
 def _identity(found: Mapping[str, Any]) -> Iterator[str]:
@@ -126,6 +130,8 @@ be sum numbers over the network that the file names:
 | --- | --- |"""
     for each in found["all_reduce"][0]["times"]:
         yield f"| {each['bytes']:,} | {each['seconds']:.4f} |"
+    if "cut" not in found:
+        return
     yield f"""
 With the cable of one node pulled, and `--limit {DOCTOR_LIMIT_S}`, it ends with exit code 1 and:
 """
@@ -162,8 +168,7 @@ What clients were told instead of an answer:
   where Ray's own are 65, as no replica comes back before that.
 - **The head.** Its state is on a disk that outlives it (`RAY_gcs_storage=rocksdb`), and nodes wait
   for it for ten minutes (`RAY_gcs_rpc_server_reconnect_timeout_s=600`, KubeRay's own). While it is
-  away the gateway keeps the targets that it knows, and the replica answers on. All that comes after
-  it in the table is healed by the head that has read its state."""
+  away the gateway keeps the targets that it knows, and the replica answers on."""
 
 
 def main(arguments: list[str]) -> None:

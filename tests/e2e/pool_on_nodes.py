@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ class Served:
         is_head = fault.role is Role.HEAD_NODE
         off_s = HEAD_OFF_S if is_head else OFF_S
         at_least_s = off_s + WITH_HEAD_S if is_head else None
-        place = self._place(psutil.Process(node.space.pid))
+        place = self._place(psutil.Process(node.space.pid), before=lambda: self.on.unplug(node))
         with ThreadPoolExecutor(1) as thread:
             trial = thread.submit(
                 asyncio.run, run(place, fault, CLIENTS, READY_S, at_least_s=at_least_s)
@@ -107,8 +107,12 @@ class Served:
         trial = run(self._place(replica), fault, CLIENTS, READY_S)
         return row(asyncio.run(trial), POOL, replicas=1)
 
-    def _place(self, process: psutil.Process) -> Place:
-        return Place(self.url, {}, POOL, (), 1, find=lambda _: process)
+    def _place(self, process: psutil.Process, before: Callable[[], object] = lambda: None) -> Place:
+        def find(_: Role) -> psutil.Process:
+            before()
+            return process
+
+        return Place(self.url, {}, POOL, (), 1, find)
 
     def targets(self) -> list[str]:
         """Where Ray says that replicas are."""

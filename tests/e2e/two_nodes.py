@@ -23,7 +23,7 @@ import yaml
 from deploy.local import head
 from deploy.local.rest import APPLICATIONS
 from tests.e2e.conftest import until
-from tests.e2e.nodes import RANKS, Node, Switch
+from tests.e2e.nodes import RANKS, RAY, Node, Switch
 
 POOL: Final = "pocket-moe"
 GCS: Final = 6379
@@ -172,6 +172,11 @@ class TwoNodes:
         told = self.bifocal("doctor", "--json", *where, *arguments)
         assert told.returncode in (0, 1), told.stdout + told.stderr
         return Examined(told.returncode, **json.loads(told.stdout))
+
+    def unplug(self, node: Node) -> None:
+        """So that what dies on it says no word of that to others, as the system would for it."""
+        for nic in (RAY, RANKS):
+            self.switch.cable(node, nic, plugged=False)
 
     @contextmanager
     def cut_off(self, node: Node) -> Iterator[None]:
