@@ -20,6 +20,7 @@ GPUS: Final = Section(
             "free ones while a pool is `starting` (Pools): its replica wants more on one node than "
             "any has left. `bifocal plan` says what fits.",
             (Line(total(ray.RESOURCES, "State", Name="GPU"), "{{State}}"),),
+            width=6,
             needs=NO_GPU,
         ),
         Panel(
@@ -34,6 +35,7 @@ GPUS: Final = Section(
                     "{{ip}} GPU {{GpuIndex}}: {{Component}}",
                 ),
             ),
+            width=6,
             stacked=True,
             needs=NO_GPU,
         ),
@@ -44,6 +46,7 @@ GPUS: Final = Section(
             "0 while its replica has requests in flight: the engine is stuck. Low under load: "
             "batches are too small, or the CPU is the brake.",
             (Line(most(ray.GPU_BUSY, *ray.BY_GPU), OF_GPU),),
+            width=6,
             needs=NO_GPU,
         ),
         Panel(
@@ -53,6 +56,7 @@ GPUS: Final = Section(
             "vLLM takes its share at the start and keeps it: a change without a new replica is "
             "somebody else's.",
             (Line(most(ray.GPU_MEMORY, *ray.BY_GPU), OF_GPU),),
+            width=6,
             needs=NO_GPU,
         ),
     ),
