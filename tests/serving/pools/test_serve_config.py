@@ -63,6 +63,25 @@ def test_one_replica_more_is_asked_for_where_there_is_room_and_serve_takes_it() 
         assert (percent * replicas + 99) // 100 == 1
 
 
+def test_serve_lays_it_over_the_deployment_that_the_application_is_built_of() -> None:
+    """Serve's own code, without a cluster: what is beside the arguments reaches its plan."""
+    state = pytest.importorskip("ray.serve._private.application_state")
+    schema = importlib.import_module("ray.serve.schema")
+    info = importlib.import_module("ray.serve._private.deployment_info").DeploymentInfo
+    configs = importlib.import_module("ray.serve._private.config")
+    built = info(
+        deployment_config=configs.DeploymentConfig(),
+        replica_config=configs.ReplicaConfig.create(lambda: None),
+        start_time_ms=0,
+        deployer_job_id="",
+    )
+    (application,) = config(pool(), surging={"qwen3-8b"})["applications"]
+    asked = schema.ServeApplicationSchema(**application)
+    laid = state.override_deployment_info({DEPLOYMENT: built}, asked)[DEPLOYMENT]
+    assert built.deployment_config.max_surge_percent == 0
+    assert laid.deployment_config.max_surge_percent == 1
+
+
 def test_what_is_to_be_fetched_goes_with_who_can_have_it_fetched() -> None:
     folder = pool()
     hub = replace(folder, source="hf://a/b@main", weights=Wanted("hf://a/b@main", {"X": "1"}))
@@ -203,6 +222,7 @@ def test_a_replica_is_told_when_its_engine_is_stuck() -> None:
 @pytest.mark.parametrize(
     ("changes", "same"),
     [
+        pytest.param({}, True, id="the next one first, and a longest answer"),
         pytest.param({"replicas": 3}, True, id="more replicas"),
         pytest.param({"engine": {"max_num_seqs": 8}}, False, id="an engine's argument"),
         pytest.param({"env": {"A": "1"}}, False, id="its environment"),
@@ -216,6 +236,9 @@ def test_only_another_engine_is_another_version_to_serve(
     versions = importlib.import_module("ray.serve._private.deploy_utils")
     before, after = (
         versions.get_app_code_version(schema.ServeApplicationSchema(**found["applications"][0]))
-        for found in (config(pool()), config(pool(**changes), longest_answer_s=60.0))
+        for found in (
+            config(pool()),
+            config(pool(**changes), longest_answer_s=60.0, surging={"qwen3-8b"}),
+        )
     )
     assert (before == after) is same
