@@ -154,11 +154,21 @@ def _has(rendered: list[Manifest]) -> tuple[str, ...]:
         "y" if "preStop" in container["lifecycle"] else "n",
         f"from `longestAnswer`: {', '.join(f'{each} s' for each in sorted(grace))}",
         f"{len(monitored)}: gateway, pools",
-        "their place; come later",
+        _watched(rendered),
         f"{sum('weights' in name for name in jobs)}: one a model",
         "gateway" if "topologySpreadConstraints" in gateway else "n",
         f"{safe} of {every} containers",
     )
+
+
+def _watched(rendered: list[Manifest]) -> str:
+    rules = len(of_kind(rendered, "PrometheusRule"))
+    boards = [
+        each
+        for each in of_kind(rendered, "ConfigMap")
+        if "grafana_dashboard" in each["metadata"]["labels"]
+    ]
+    return f"{rules}, {len(boards)}" if rules or boards else "their place; come later"
 
 
 def _read_only(rendered: list[Manifest]) -> tuple[int, int]:

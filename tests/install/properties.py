@@ -121,9 +121,14 @@ PROPERTIES: Final = (
             "test_another_cluster_comes_once_the_first_is_drained_and_gone",
         ),
     ),
-    Property("Burn-rate alerts with tests and runbooks", "", (), "comes with the dashboards"),
     Property(
-        "Every dashboard's query run against a live scrape", "", (), "comes with the dashboards"
+        "Burn-rate alerts with tests and runbooks", "", (), "under way, with tests in `tests/watch`"
+    ),
+    Property(
+        "Every dashboard's query run against a live scrape",
+        "",
+        (),
+        "under way, with tests in `tests/watch`",
     ),
     Property(
         "Secrets: yours, made once, or an ExternalSecret's; none in values, keys hashed",
