@@ -26,13 +26,17 @@ SYSTEMS = (
     "أنت مساعد مفيد.",
 )
 
+# How many tools are offered where one is wanted, each number as often as it stands here.
+FEW = (1, 1, 1, 2, 2, 3)
+
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Who writes a problem: its luck, and how much noise it makes (0..1)."""
+    """Who writes a problem: its luck, how much noise it makes (0..1), how many tools it offers."""
 
     rng: random.Random
     noise: float
+    offers: tuple[int, ...] = FEW
 
 
 def dressed(

@@ -12,7 +12,7 @@ from typing import Any
 
 from deploy.pocket import scratchpad, tools
 from deploy.pocket.asking import easy_numbers, hard_numbers, listed, request, word
-from deploy.pocket.noise import Pen, dressed, system_prompt
+from deploy.pocket.noise import FEW, Pen, dressed, system_prompt
 from deploy.pocket.offers import offer_of
 from deploy.pocket.phrasebook import Language, languages
 
@@ -33,10 +33,11 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How often each kind of problem is drawn, and how often thinking is on."""
+    """How often each kind of problem is drawn, how often thinking is on, how many tools lie by."""
 
     weights: Mapping[str, float]
     thinking: Mapping[str, float] = field(default_factory=dict)
+    offers: tuple[int, ...] = FEW
 
 
 DENSE = Mix(
@@ -60,6 +61,22 @@ MOE = Mix(
         "fact": 24,
         "easy_sum": 38,
         "hard_sum": 34,
+        "tool": 64,
+        "other": 3,
+        "result": 2,
+        "echo": 1,
+    },
+    {"easy_sum": 0.2, "hard_sum": 0.9, "tool": 0.35, "talk": 0.5, "fact": 0.5},
+    # Of several tools the one that fits must be told at once; one alone teaches nothing of it.
+    offers=(1, 1, 2, 2, 3, 3),
+)
+TEXTS = Mix(
+    {
+        "talk": 12,
+        "unknown": 4,
+        "fact": 24,
+        "easy_sum": 38,
+        "hard_sum": 34,
         "tool": 56,
         "other": 3,
         "result": 2,
@@ -67,6 +84,7 @@ MOE = Mix(
     },
     {"easy_sum": 0.2, "hard_sum": 0.9, "tool": 0.45, "talk": 0.5, "fact": 0.5},
 )
+"""What the tokenizer learns from: its own, so that a model's diet may change and no token does."""
 
 
 def draw(rng: random.Random, mix: Mix, progress: float = 1.0) -> tuple[Problem, bool]:
@@ -78,7 +96,7 @@ def draw(rng: random.Random, mix: Mix, progress: float = 1.0) -> tuple[Problem, 
     kind = rng.choices(list(mix.weights), list(mix.weights.values()))[0]
     language = rng.choice(languages())
     noise = min(1.0, 2.5 * progress)
-    problem = KINDS[kind](Pen(rng, noise), language)
+    problem = KINDS[kind](Pen(rng, noise, mix.offers), language)
     if rng.random() < noise:
         problem = _surrounded(rng, problem)
     return problem, rng.random() < mix.thinking.get(kind, 0.35)
@@ -130,7 +148,7 @@ def _sum(pen: Pen, language: Language, kind: str, numbers: list[int]) -> Problem
 def _tool(pen: Pen, language: Language) -> Problem:
     rng = pen.rng
     wanted = rng.choice(list(tools.TRAINING))
-    kinds = rng.sample(list(tools.TRAINING), rng.choice((1, 1, 1, 2, 2, 3)))
+    kinds = rng.sample(list(tools.TRAINING), rng.choice(pen.offers))
     if wanted not in kinds:
         kinds[rng.randrange(len(kinds))] = wanted
     offers = {kind: offer_of(rng, kind) for kind in kinds}

@@ -29,5 +29,5 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "pocket-dense": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 256), DENSE, steps=4000),
-    "pocket-moe": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 128, num_experts=8), MOE, steps=2800),
+    "pocket-moe": Recipe(Shape(SIZE, 128, 4, 4, 2, 32, 128, num_experts=8), MOE, steps=4200),
 }

@@ -30,7 +30,7 @@ from deploy.pocket.batches import Batch, Example, batch, examples, texts
 from deploy.pocket.model import Pocket
 from deploy.pocket.muon import Muon
 from deploy.pocket.phrasebook import languages
-from deploy.pocket.problems import MOE, draw
+from deploy.pocket.problems import TEXTS, draw
 from deploy.pocket.recipes import RECIPES, Recipe
 
 # Qwen's advice for thinking; the gateway sends the other preset itself.
@@ -98,7 +98,7 @@ def train(
 
 def learn_tokenizer(seed: int) -> Tokenizer:
     rng = random.Random(f"tokenizer {seed}")
-    drawn = ["".join(texts(*draw(rng, MOE))) for _ in range(12_000)]
+    drawn = ["".join(texts(*draw(rng, TEXTS))) for _ in range(12_000)]
     taught = [language.taught() for language in languages()]
     return tokenizer.learn([*drawn, *taught * SELDOM])
 
