@@ -1,20 +1,39 @@
 """What Kubernetes has of a release: objects, events, logs of its pods."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from deploy.bundle.archive import Entry
 from deploy.bundle.scrub import Scrubber
 from deploy.kubectl import Kubectl, Refused
 
-OURS: Final = (
-    "deployments", "replicasets", "services", "configmaps", "pods", "jobs", "networkpolicies",
-    "poddisruptionbudgets", "persistentvolumeclaims", "serviceaccounts", "roles", "rolebindings",
-    "rayservices", "rayclusters",
-)  # fmt: skip
-OF_THE_NAMESPACE: Final = ("events", "resourcequotas", "limitranges")
-OF_ALL: Final = ("nodes", "storageclasses")
+Kinds = Mapping[str, str]
+"""As they are asked for, and as they are named in what comes."""
+OURS: Final[Kinds] = {
+    "deployments": "Deployment",
+    "replicasets": "ReplicaSet",
+    "services": "Service",
+    "configmaps": "ConfigMap",
+    "pods": "Pod",
+    "jobs": "Job",
+    "networkpolicies": "NetworkPolicy",
+    "poddisruptionbudgets": "PodDisruptionBudget",
+    "persistentvolumeclaims": "PersistentVolumeClaim",
+    "serviceaccounts": "ServiceAccount",
+    "roles": "Role",
+    "rolebindings": "RoleBinding",
+    "rayservices": "RayService",
+    "rayclusters": "RayCluster",
+}
+BESIDE: Final[Kinds] = {
+    "events": "Event",
+    "resourcequotas": "ResourceQuota",
+    "limitranges": "LimitRange",
+    "nodes": "Node",
+    "storageclasses": "StorageClass",
+}
+"""Of the namespace, and of the whole cluster."""
 NOISE: Final = ("managedFields",)
 APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 """The whole object once more, with whatever was in it."""
@@ -23,12 +42,8 @@ APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 def entries(kubectl: Kubectl, selector: str, most: int, scrubber: Scrubber) -> Iterator[Entry]:
     """What may not be seen is told with the reason; `selector` finds the release's own."""
     yield _version(kubectl)
-    for kind in OURS:
-        yield _objects(kubectl, kind, ("-l", selector), scrubber)
-    for kind in OF_THE_NAMESPACE:
-        yield _objects(kubectl, kind, (), scrubber)
-    for kind in OF_ALL:
-        yield _objects(kubectl, kind, (), scrubber)
+    yield from _objects(kubectl, OURS, ("-l", selector), scrubber)
+    yield from _objects(kubectl, BESIDE, (), scrubber)
     yield _secrets(kubectl)
     yield from _logs(kubectl, selector, most, scrubber)
 
@@ -40,13 +55,22 @@ def _version(kubectl: Kubectl) -> Entry:
         return Entry("kubernetes/version.missing", f"{error.what}\n".encode())
 
 
-def _objects(kubectl: Kubectl, kind: str, where: tuple[str, ...], scrubber: Scrubber) -> Entry:
+def _objects(
+    kubectl: Kubectl, kinds: Kinds, where: tuple[str, ...], scrubber: Scrubber
+) -> Iterator[Entry]:
+    """All kinds in one question; where one of them may not be seen, each in one of its own."""
     try:
-        items = kubectl.json("get", kind, *where)["items"]
+        items = kubectl.json("get", ",".join(kinds), *where)["items"]
     except Refused as error:
-        return Entry(f"kubernetes/{kind}.missing", f"{error.what}\n".encode())
-    shown = [scrubber.value(_quiet(item)) for item in items]
-    return Entry(f"kubernetes/{kind}.json", json.dumps(shown, indent=1).encode())
+        if len(kinds) == 1:
+            yield Entry(f"kubernetes/{next(iter(kinds))}.missing", f"{error.what}\n".encode())
+            return
+        for asked, named in kinds.items():
+            yield from _objects(kubectl, {asked: named}, where, scrubber)
+        return
+    for asked, named in kinds.items():
+        shown = [scrubber.value(_quiet(item)) for item in items if item["kind"] == named]
+        yield Entry(f"kubernetes/{asked}.json", json.dumps(shown, indent=1).encode())
 
 
 def _quiet(item: Any) -> Any:

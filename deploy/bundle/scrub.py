@@ -52,7 +52,14 @@ _LOGGED: Final = (
 )
 _FRAME: Final = re.compile(r'^\s*(?:\||\+)?\s*File "[^"]+", line \d+')
 _TRACEBACK: Final = re.compile(r"^\W*(?:Traceback \(most recent call last\)|Exception Group)")
-_RAISED: Final = re.compile(r"^\W*([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Timeout))\b")
+_RAISED: Final = re.compile(r"\b([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Timeout))\b:?")
+_OF_THE_SYSTEM: Final = (
+    "OutOfMemoryError", "ImportError", "ModuleNotFoundError", "FileNotFoundError", "OSError",
+    "PermissionError", "ConnectionRefusedError", "ConnectionResetError", "DistBackendError",
+)  # fmt: skip
+"""Exceptions whose words are of memory, files and networks, and of no request."""
+_ANSWERED: Final = re.compile(r"( (?:WARNING|ERROR) [A-Za-z0-9._-]{1,128}: [a-z_]+): .*")
+"""The gateway's own line on a request that failed: its id, the code, and an engine's words."""
 _TEXT: Final = re.compile(
     r"(?i)prompt['\"]?\s*[:=]|messages?['\"]?\s*[:=]\s*\[|['\"]?(?:content|input|text|role)['\"]?\s*[:=]"
     r"|input_value|received request|request body|\bbody['\"]?\s*[:=]|prompt_token_ids|input_ids"
@@ -117,12 +124,21 @@ def _shown(line: str, *, after_frame: bool) -> str | None:
     if _FRAME.match(line) or _TRACEBACK.match(line):
         return line[:LONGEST_LINE]
     if any(logged.match(line) for logged in _LOGGED):
-        return None if _TEXT.search(line) else _short(line)
-    if raised := _RAISED.match(line):
-        return f"{raised[1]}: {CUT}"
+        return None if _TEXT.search(line) else _short(_without_words(line))
+    if (raised := _RAISED.search(line)) and not line[: raised.start()].strip("|+ "):
+        return None if _TEXT.search(line) else _short(_without_words(line))
     if after_frame and line.startswith("    ") and not _TEXT.search(line):
         return _short(line)  # the source line of the frame above
     return None
+
+
+def _without_words(line: str) -> str:
+    """vLLM begins each line of a traceback as it begins a line of its log."""
+    line = _ANSWERED.sub(rf"\1: {CUT}", line)
+    raised = _RAISED.search(line)
+    if raised is None or raised[1].rpartition(".")[2] in _OF_THE_SYSTEM:
+        return line
+    return line[: raised.end()] if raised.end() == len(line) else f"{line[: raised.end()]} {CUT}"
 
 
 def _short(line: str) -> str:

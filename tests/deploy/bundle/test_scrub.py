@@ -85,6 +85,14 @@ def test_a_secret_that_is_known_is_nowhere(secret: str) -> None:
             id="pydantic's",
         ),
         pytest.param(
+            [f"(APIServer pid=7) ERROR 11-30 12:00:00 [serving.py:1] ValueError: {CANARY}"],
+            id="an exception in a line of vLLM's log",
+        ),
+        pytest.param(
+            [f"2026-11-30 12:00:00,1 WARNING req-1: engine_failed: bad grammar {CANARY}"],
+            id="an engine's words in the gateway's log",
+        ),
+        pytest.param(
             [f'{AT} prompt_token_ids: [1, 2], text="{CANARY}"'], id="tokens and their text"
         ),
     ],
@@ -107,7 +115,8 @@ def test_what_a_program_says_of_itself_stays() -> None:
     ]
     assert Scrubber().log("\n".join(said)).splitlines() == said
     raised = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"
-    assert Scrubber().log(raised) == f"torch.OutOfMemoryError: {CUT}\n"
+    assert Scrubber().log(raised) == f"{raised}\n"
+    assert Scrubber().log("ValueError: whatever") == f"ValueError: {CUT}\n"
 
 
 def test_what_is_left_out_is_counted() -> None:
