@@ -32,6 +32,7 @@ class Cluster:
     helm: Helm
     namespace: str
     folder: Path
+    network: Network
     kubelet: Kubelet
     operator: Operator
     services: Services
@@ -92,7 +93,8 @@ def _told(run: PodRun) -> str:
 
 
 @contextmanager
-def cluster(server: ApiServer, helm: Helm) -> Iterator[Cluster]:
+def cluster(server: ApiServer, helm: Helm, *, has_rays: bool = True) -> Iterator[Cluster]:
+    """Without an operator for Ray, a RayService comes to nothing."""
     namespace = f"started-{secrets.token_hex(3)}"
     folder = Path(tempfile.mkdtemp(prefix="bfk-"))
     folder.chmod(0o755)
@@ -111,9 +113,9 @@ def cluster(server: ApiServer, helm: Helm) -> Iterator[Cluster]:
         stack.callback(services.end)
         kubelet = Kubelet(server, namespace, network, folder)
         stack.callback(kubelet.end)
-        operator = Operator(server, namespace)
+        operator = Operator(server, namespace, works=has_rays)
         stack.callback(operator.end)
-        yield Cluster(server, helm, namespace, folder, kubelet, operator, services)
+        yield Cluster(server, helm, namespace, folder, network, kubelet, operator, services)
 
 
 def _deleted(server: ApiServer, path: str) -> None:

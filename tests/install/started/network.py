@@ -47,8 +47,13 @@ class Network:
         peer = ("peer", "name", self._ours, "netns", str(os.getpid()))
         self.space.ip("link", "add", "uplink", "type", "veth", *peer)
         self.space.ip("link", "set", "uplink", "master", "bridge", "up")
-        ip("ip", "addr", "add", f"{self._net}.254/24", "dev", self._ours)
+        ip("ip", "addr", "add", f"{self.outside}/24", "dev", self._ours)
         ip("ip", "link", "set", self._ours, "up")
+
+    @property
+    def outside(self) -> str:
+        """This machine's own address, as pods see it."""
+        return f"{self._net}.254"
 
     def join(self, pod: Space, name: str) -> str:
         """The pod's address. It knows itself by its name, and so do all."""

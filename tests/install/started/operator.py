@@ -131,12 +131,14 @@ def _owner(found: Manifest, kind: str) -> Manifest:
 
 
 class Operator:
-    def __init__(self, server: ApiServer, namespace: str) -> None:
+    def __init__(self, server: ApiServer, namespace: str, *, works: bool = True) -> None:
         self._server, self._namespace = server, namespace
         self.clusters: dict[str, RayCluster] = {}
         """By the name of the RayService."""
         self.failures: list[BaseException] = []
         self._over = threading.Event()
+        if not works:
+            self._over.set()
         self._thread = threading.Thread(target=self._look, name="operator")
         self._thread.start()
 

@@ -22,7 +22,7 @@ ASKED: Final = "What is 4812 + 977?"
 START_S: Final = 500.0
 CHANGE_S: Final = 500.0
 """A replica that leaves lingers for half a minute, and another one starts on busy cores."""
-LEAVE_S: Final = 120.0
+LEAVE_S: Final = 200.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +90,22 @@ def ray(of: Cluster) -> RayCluster:
     return found
 
 
-def targets(of: Cluster, pool: str = POOL) -> set[str]:
-    """Replicas that Serve sends requests to."""
-    try:
-        groups = ray(of).ask("GET", APPLICATIONS)["target_groups"]
-    except OSError:
-        return set()
-    return {
-        f"{each['ip']}:{each['port']}"
-        for group in groups
-        if group["app_name"] == pool
-        for each in group["targets"]
-    }
-
-
-def is_settled(of: Cluster, replicas: int, pool: str = POOL) -> bool:
-    """Whether so many replicas run, and none comes or goes."""
+def replicas(of: Cluster, pool: str = POOL) -> dict[str, str]:
+    """Of a pool as Serve has them, the state of each by its id; none while nobody answers."""
     try:
         app = ray(of).ask("GET", APPLICATIONS)["applications"][pool]
     except (OSError, KeyError):
-        return False
-    states = [each["state"] for part in app["deployments"].values() for each in part["replicas"]]
-    return app["status"] == "RUNNING" and states == ["RUNNING"] * replicas
+        return {}
+    return {
+        each["replica_id"]: each["state"]
+        for part in app["deployments"].values()
+        for each in part["replicas"]
+    }
+
+
+def are_settled(found: dict[str, str], number: int) -> bool:
+    """Whether so many run, and none comes or goes."""
+    return list(found.values()) == ["RUNNING"] * number
 
 
 def upgrade(of: Cluster, **of_pool: Any) -> None:
@@ -121,21 +115,21 @@ def upgrade(of: Cluster, **of_pool: Any) -> None:
     of.until(lambda: ray(of).is_applied, "the pools are told", LEAVE_S)
 
 
-def scale(of: Cluster, replicas: int, **more: Any) -> None:
+def scale(of: Cluster, number: int, **more: Any) -> None:
     """Returns once the pool has so many, and those that left are gone."""
-    upgrade(of, replicas=replicas, **more)
-    of.until(lambda: is_settled(of, replicas), f"{replicas} replicas", CHANGE_S)
-    of.until(lambda: len(targets(of)) == replicas, f"{replicas} in routing", LEAVE_S)
+    upgrade(of, replicas=number, **more)
+    of.until(lambda: are_settled(replicas(of), number), f"{number} replicas", CHANGE_S)
     both_gateways(of)
 
 
 def roll(of: Cluster, **engine: Any) -> None:
-    """Returns once each of both replicas was replaced."""
-    before = targets(of)
+    """Returns once each replica was replaced."""
+    before = replicas(of)
     upgrade(of, replicas=len(before), engine=engine)
 
     def done() -> bool:
-        return is_settled(of, len(before)) and not targets(of) & before
+        now = replicas(of)
+        return are_settled(now, len(before)) and not now.keys() & before.keys()
 
     of.until(done, "other replicas", CHANGE_S)
     both_gateways(of)
@@ -161,13 +155,33 @@ def kill_gateway(of: Cluster) -> PodRun:
     return victim
 
 
+def restart_gateways(of: Cluster) -> None:
+    """As `kubectl rollout restart` asks for it. Returns once all are other ones."""
+    before = {run.name for run in of.kubelet.of("gateway")}
+    path = f"/apis/apps/v1/namespaces/{of.namespace}/deployments/{RELEASE}-bifocal-gateway"
+    annotations = {"kubectl.kubernetes.io/restartedAt": "now"}
+    of.server.ask(
+        "PATCH",
+        path,
+        {"spec": {"template": {"metadata": {"annotations": annotations}}}},
+        content="application/merge-patch+json",
+    )
+
+    def replaced() -> bool:
+        now = {run.name for run in of.kubelet.of("gateway")}
+        return are_both_ready(of) and not now & before
+
+    of.until(replaced, "other gateways", LEAVE_S)
+
+
 def both_gateways(of: Cluster) -> None:
-    """Two, and none that comes or goes: another file for the gateway rolls them."""
+    """Returns when there are two, and none that comes or goes: another file for the gateway rolls
+    them."""
+    of.until(lambda: are_both_ready(of), "two gateways", LEAVE_S)
 
-    def ready() -> bool:
-        return [run.ready for run in of.kubelet.of("gateway")] == [True, True]
 
-    of.until(ready, "two gateways", LEAVE_S)
+def are_both_ready(of: Cluster) -> bool:
+    return [run.ready for run in of.kubelet.of("gateway")] == [True, True]
 
 
 def helm_test(of: Cluster) -> str:

@@ -1,0 +1,78 @@
+"""Gateways that come and go under load, in front of a pool that runs elsewhere.
+
+The pool is what the bench has for one, with a pause before each token, so that streams are under
+way at any moment; `test_started` has engines.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import uvicorn
+
+from ops.bench import mock
+from tests.e2e.nodes import why_not
+from tests.install.helm import CHART, Helm
+from tests.install.server import ApiServer
+from tests.install.started import release
+from tests.install.started.cluster import RELEASE, Cluster, cluster
+from tests.install.started.load import POOLS, under_load
+
+NO_NODES = why_not()
+pytestmark = pytest.mark.skipif(NO_NODES is not None, reason=f"no nodes here: {NO_NODES}")
+PORT = 9000
+PAUSE_S = 0.03
+READY_S = 200.0
+
+
+async def slowly(scope: mock.Scope, receive: mock.Receive, send: mock.Send) -> None:
+    async def later(message: mock.Message) -> None:
+        if message.get("more_body"):
+            await asyncio.sleep(PAUSE_S)
+        await send(message)
+
+    await mock.application(scope, receive, later)
+
+
+@pytest.fixture(scope="module")
+def started(helm: Helm, server: ApiServer) -> Iterator[Cluster]:
+    there = replace(helm, kubeconfig=server.kubeconfig)
+    with cluster(server, there, has_rays=False) as found:
+        config = uvicorn.Config(
+            slowly, host=found.network.outside, port=PORT, log_config=None, lifespan="off"
+        )
+        pool = uvicorn.Server(config)
+        thread = threading.Thread(target=pool.run)
+        thread.start()
+        try:
+            url = f"http://{found.network.outside}:{PORT}"
+            models = {name: {"on": "cpu", "targets": [url]} for name in POOLS}
+            values = {"gpus": {"cpu": {"kind": "cpu"}}, "models": models}
+            found.run("install", RELEASE, CHART, *there.values(values))
+            found.until(lambda: release.are_both_ready(found), "two gateways", READY_S)
+            yield found
+        finally:
+            pool.should_exit = True
+            thread.join()
+
+
+def test_one_that_leaves_loses_nothing(started: Cluster) -> None:
+    left = []
+    trial = under_load(started, lambda: left.append(release.lose_gateway(started)))
+    assert trial.losses.whole > 20, trial
+    assert trial.told == {}, trial
+    (run,) = left[0].containers
+    assert (run.exit_code, run.killed) == (0, False)
+
+
+def test_all_are_replaced_and_nothing_is_lost(started: Cluster) -> None:
+    trial = under_load(started, lambda: release.restart_gateways(started))
+    assert trial.losses.whole > 20, trial
+    assert trial.told == {}, trial
+
+
+def test_one_that_is_killed_comes_back(started: Cluster) -> None:
+    trial = under_load(started, lambda: release.kill_gateway(started))
+    assert trial.losses.whole > 20, trial
