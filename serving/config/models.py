@@ -102,8 +102,8 @@ class ModelSpec(Section):
     replaced, or starts again. It must be less than `longestAnswer`. Default: who cannot be answered
     now is told so, or answered by `instead`, at once."""
     instead: ModelName | None = None
-    """The model that answers then, with a header that says so (`x-bifocal-instead-of`). Default: none;
-    the request is refused with 503 and `Retry-After`."""
+    """The model that answers then, with a header that says so (`x-bifocal-instead-of`). Default:
+    none; the request is refused with 503 and `Retry-After`."""
     engine: dict[str, str | int | float | bool] = Field(default={})
     """More arguments for vLLM's engine, by vLLM's own names (`max_num_seqs: 64`)."""
     env: dict[str, str] = Field(default={})
