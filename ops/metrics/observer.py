@@ -41,7 +41,7 @@ from serving.observer import (
     RequestFinished,
     RequestRouted,
 )
-from serving.values import Mode, ModelName, Outcome, Route, Team
+from serving.values import Mode, ModelName, Outcome, Route, Team, Usage
 
 Add = Callable[[float], None]
 
@@ -178,7 +178,7 @@ class PrometheusObserver:
         tokens.answer(usage.answer_tokens)
         if usage.reasoning_tokens:
             tokens.reasoning(usage.reasoning_tokens)
-        if event.outcome is Outcome.OK and not usage.answer_tokens:
+        if event.outcome is Outcome.OK and _only_thinks(usage):
             self._count(table.EMPTY_ANSWERS, route_labels(route))
 
     def _count(self, row: Metric, labels: tuple[str, ...], amount: int = 1) -> None:
@@ -192,6 +192,11 @@ class PrometheusObserver:
         metric = self._metrics[row.name]
         child = metric.labels(*labels) if labels else metric
         return child.observe if isinstance(child, Histogram) else child.inc
+
+
+def _only_thinks(usage: Usage) -> bool:
+    """The engine does not count the two tags around the thinking as a part of it."""
+    return usage.reasoning_tokens > 0 and usage.answer_tokens <= 2
 
 
 def _register(row: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:

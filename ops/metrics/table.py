@@ -114,7 +114,7 @@ EMPTY_ANSWERS: Final = Metric(
     "bifocal_empty_answers_total",
     Kind.COUNTER,
     "requests",
-    "Whole answers with no token outside the thinking: it used up what the answer may take",
+    "Whole answers that are nothing but thinking: it used up what the answer may take",
     BY_ROUTE,
 )
 DECISIONS: Final = Metric(

@@ -122,7 +122,7 @@ async def _ask(
 
 
 def _answered(text: str, team: str, of: Mapping[str, str], tally: Tally) -> None:
-    usage, finish = _ending(text)
+    usage, finish, said = _ending(text)
     details = usage.get("completion_tokens_details") or {}
     thought = details.get("reasoning_tokens") or 0
     prompt, made = usage["prompt_tokens"], usage["completion_tokens"]
@@ -131,16 +131,25 @@ def _answered(text: str, team: str, of: Mapping[str, str], tally: Tally) -> None
     tally.add(table.PROMPT_TOKENS, mine, prompt)
     tally.add(table.REASONING_TOKENS, mine, thought)
     tally.add(table.ANSWER_TOKENS, mine, made - thought)
-    if thought == made:
+    if thought and finish == "length" and not said:
         tally.add(table.EMPTY_ANSWERS, of)
     tally.add(engine.ENGINE_PROMPT_TOKENS, here, prompt)
     tally.add(engine.GENERATION_TOKENS, here, made)
     tally.add(engine.FINISHED, {**here, "finished_reason": finish})
 
 
-def _ending(text: str) -> tuple[dict[str, Any], str]:
-    """The usage, and why it ended; of a stream or of a whole answer."""
+def _ending(text: str) -> tuple[dict[str, Any], str, str]:
+    """The usage, why it ended, and what it said beside its thinking; of a stream or of a whole
+    answer."""
     events = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data:")]
     parts = [json.loads(event) for event in events if event != "[DONE]"] or [json.loads(text)]
-    finish = [c["finish_reason"] for p in parts for c in p["choices"] if c.get("finish_reason")]
-    return [part["usage"] for part in parts if part.get("usage")][-1], finish[-1]
+    choices = [choice for part in parts for choice in part["choices"]]
+    finish = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
+    said = [
+        (choice.get("delta") or choice.get("message") or {}).get("content") for choice in choices
+    ]
+    return (
+        [p["usage"] for p in parts if p.get("usage")][-1],
+        finish[-1],
+        "".join(filter(None, said)),
+    )

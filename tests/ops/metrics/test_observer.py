@@ -188,8 +188,10 @@ def test_a_second_event_of_a_kind_adds_up() -> None:
 @pytest.mark.parametrize(
     ("outcome", "reasoning", "empty"),
     [
-        pytest.param(Outcome.OK, 11, 1, id="it only thought"),
-        pytest.param(Outcome.OK, 10, 0, id="it said something"),
+        pytest.param(Outcome.OK, 10, 1, id="cut within its thinking, one tag"),
+        pytest.param(Outcome.OK, 9, 1, id="cut after its thinking, two tags"),
+        pytest.param(Outcome.OK, 8, 0, id="it said something"),
+        pytest.param(Outcome.OK, 0, 0, id="it did not think"),
         pytest.param(Outcome.ABORTED, 11, 0, id="the client left while it thought"),
     ],
 )
