@@ -120,6 +120,14 @@ def quantile(q: float, row: Metric, *by: str) -> Query:
     return _quantile(q, row, by, buckets)
 
 
+def mean(row: Metric, *by: str) -> Query:
+    """Exact, where sums are: not of what Ray's agent passes on."""
+    _is(row, Kind.HISTOGRAM)
+    added, counted = (f"rate({series(row, suffix)}[{RATE}])" for suffix in ("_sum", "_count"))
+    names = _names(row, by)
+    return Query(f"sum by ({names}) ({added}) / sum by ({names}) ({counted})", (row,))
+
+
 def quantile_ever(q: float, row: Metric, *by: str) -> Query:
     """Of all that was observed: for what happens so rarely that a rate would miss it."""
     _is(row, Kind.HISTOGRAM)
