@@ -18,7 +18,7 @@ from PIL import Image
 from ops.dashboards import BOARDS
 from ops.dashboards.picture import page, size
 
-PALETTE: Final = 64
+PALETTE: Final = 160
 BROWSER: Final = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
     "--disable-background-networking", "--hide-scrollbars",

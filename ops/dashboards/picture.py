@@ -172,12 +172,21 @@ def _chart(panel: Panel, found: Sequence[Series], data: Any, width: int, height:
 
 
 def _marks(marks: Mapping[str, Any], x: Any, top: int, base: int) -> Iterator[str]:
+    """Where each began: what holds for a while is one mark."""
     for title, found in marks.items():
-        for one in found:
-            for at, value in one["values"]:
-                where = float(value) / 1000 if title == "Gateway started" else float(at)
-                line = f'x1="{x(where):.1f}" x2="{x(where):.1f}" y1="{top}" y2="{base}"'
-                yield f'<line {line} stroke="{MARKS[title]}" stroke-dasharray="3 3" opacity=".5"/>'
+        for at in sorted({at for one in found for at in _begins(one["values"])}):
+            line = f'x1="{x(at):.1f}" x2="{x(at):.1f}" y1="{top}" y2="{base}"'
+            yield f'<line {line} stroke="{MARKS[title]}" stroke-dasharray="3 3"/>'
+
+
+def _begins(values: Sequence[tuple[float, str]]) -> Iterator[float]:
+    """A value as large as a time in milliseconds is the time itself."""
+    before = -math.inf
+    for at, value in values:
+        moment = float(value) / 1000 if float(value) > 1e9 else float(at)
+        if moment - before > 12:
+            yield moment
+        before = moment
 
 
 def _runs(points: Sequence[tuple[float, float]]) -> Iterator[list[tuple[float, float]]]:
@@ -208,7 +217,7 @@ def _said(value: float, unit: str) -> str:
         return ""
     match unit:
         case "percentunit":
-            return f"{value * 100:.3g} %"
+            return f"{value * 100:.3g} %" if abs(value) < 10 else f"{value * 100:.0f} %"
         case "percent":
             return f"{value:.3g} %"
         case "s":
@@ -216,7 +225,7 @@ def _said(value: float, unit: str) -> str:
         case "ms":
             return f"{value / 1000:.3g} s"
         case "bytes":
-            return f"{value / 2**20:.4g} MiB"
+            return f"{value / 2**20:.0f} MiB"
     return f"{value:.3g}"
 
 
