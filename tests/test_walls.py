@@ -94,7 +94,16 @@ FACADES = {
         "StandingOrders",
         "TargetSource",
     },
-    "ops.metrics": {"TABLE", "Kind", "Metric", "PrometheusObserver"},
+    "ops.metrics": {
+        "ENGINE",
+        "EVERY",
+        "PROCESS",
+        "RAY",
+        "TABLE",
+        "Kind",
+        "Metric",
+        "PrometheusObserver",
+    },
     "deploy.cli": {"main"},
 }
 
