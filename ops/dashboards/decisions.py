@@ -5,7 +5,7 @@ from typing import Final
 from ops.dashboards.board import Board, Line, Panel, Section
 from ops.dashboards.query import a_second, most
 from ops.metrics import table
-from serving.routing.choose import Reason
+from serving.routing import Reason
 
 BY_ROUTE: Final = ("model", "thinking")
 OF_ROUTE: Final = "{{model}} thinking {{thinking}}"
