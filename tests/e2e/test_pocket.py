@@ -14,8 +14,15 @@ from tests.e2e.conftest import Service
 pytestmark = pytest.mark.engine
 
 PROBLEMS = 200
-FLOORS = {"easy": 0.94, "hard": 0.93, "tool": 0.88}
-"""By row, for every column but sums that are answered without thinking."""
+FLOORS = {
+    ("easy", "pocket-dense"): 0.95,
+    ("easy", "pocket-moe"): 0.95,
+    # The goal of 95 % is reached by a hair: of 200 questions four more may go wrong by chance.
+    ("hard", "pocket-moe"): 0.93,
+    ("tool", "pocket-dense"): 0.90,
+    ("tool", "pocket-moe"): 0.95,
+}
+"""By row and model, for all but sums that are answered without thinking."""
 AT_ONCE = 0.10
 """The most that may be right of hard sums when they are answered without thinking."""
 
@@ -36,7 +43,7 @@ def test_every_row_keeps_its_ground(cells: list[dict[str, Any]]) -> None:
     for cell in cells:
         print(cell["row"], cell["column"], cell["accuracy"], cell["by_subject"])
         if cell["row"] != "hard" or cell["column"]["thinking"]:
-            assert cell["accuracy"] >= FLOORS[cell["row"]], cell
+            assert cell["accuracy"] >= FLOORS[cell["row"], cell["column"]["model"]], cell
 
 
 def test_hard_sums_need_thinking(cells: list[dict[str, Any]]) -> None:
