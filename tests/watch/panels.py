@@ -86,7 +86,7 @@ def compared(
                 expected = tally.expected(line.query.rows[0], one["metric"])
                 if expected is not None:
                     shown = sum(float(value) for _, value in one["values"])
-                    name = f"{board.title} / {panel.title} / {_named(one['metric'])}"
+                    name = f"{Asked(board, panel, line, []).name} / {_named(one['metric'])}"
                     found[name] = shown, expected
     return found
 
