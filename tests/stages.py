@@ -24,7 +24,7 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         (str(Path(PYTHON).with_name("lint-imports")),),
     ),
     "unit": ((*PYTEST, "-q", "-m", UNIT, "--timeout", "120", "-n", "auto", "--maxprocesses", "4"),),
-    "install": ((*PYTEST, "-v", "-m", "install", "--durations", "15"),),
+    "install": ((*PYTEST, "-v", "-m", "install and not long", "--durations", "15"),),
     "engine": ((*PYTEST, "-v", "-m", "engine and not long", "--durations", "15"),),
     "watch": ((*PYTEST, "-v", "-m", "watch", "--durations", "15"),),
     "long": ((*PYTEST, "-v", "-m", "long", "--durations", "15"),),

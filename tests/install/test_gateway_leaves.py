@@ -52,6 +52,7 @@ def started(helm: Helm, server: ApiServer) -> Iterator[Cluster]:
             values = {"gpus": {"cpu": {"kind": "cpu"}}, "models": models}
             found.run("install", RELEASE, CHART, *there.values(values))
             found.until(lambda: release.are_both_ready(found), "two gateways", READY_S)
+            found.until(lambda: release.answer(found, POOLS[0]), "an answer", READY_S)
             yield found
         finally:
             pool.should_exit = True

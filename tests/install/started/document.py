@@ -10,93 +10,17 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from tests.install.helm import CHART, Helm
+from tests.install.helm import Helm
 from tests.install.server import ApiServer
 from tests.install.started import release
-from tests.install.started.cluster import RELEASE, Cluster, cluster
+from tests.install.started.cluster import Cluster, cluster
 from tests.install.started.load import Trial, under_load
-from tests.install.test_life import KINDS, OF_THE_NAMESPACE
 
-NAMESPACE: Final = "objects"
 COMMAND: Final = "KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document"
 TEST: Final = "python -m pytest tests/install/test_started.py"
-HELMS: Final = "helm.sh/release.v1"
-
-Stored = dict[str, dict[str, Any]]
-"""What objects say, by kind and name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Of a release's life, and the objects after it."""
-
-    name: str
-    after: Stored
-
-
-def stored(server: ApiServer, namespace: str) -> Stored:
-    """Without what Kubernetes writes into them, what every namespace has, and Helm's records."""
-    found: Stored = {}
-    for api, kinds in KINDS.items():
-        root = "/api/v1" if api == "v1" else f"/apis/{api}"
-        for kind in kinds:
-            items = server.ask("GET", f"{root}/namespaces/{namespace}/{kind}")["items"]
-            for item in items:
-                name = item["metadata"]["name"]
-                made = "ownerReferences" in item["metadata"] or "-token-" in name
-                if name not in OF_THE_NAMESPACE and not made and item.get("type") != HELMS:
-                    says = {k: v for k, v in item.items() if k not in ("metadata", "status")}
-                    found.setdefault(kind, {})[name] = says
-    return found
-
-
-def life(server: ApiServer, helm: Helm) -> list[Step]:
-    """One release: a pool gets a second replica, that is taken back, the release is taken off."""
-    here = ("--namespace", NAMESPACE)
-    steps = []
-
-    def step(name: str, *words: str | Path) -> None:
-        helm(*words, *here)
-        steps.append(Step(name, stored(server, NAMESPACE)))
-
-    volume = {"volume": {"size": "1Gi"}}
-    second = {"models": {release.POOL: {"replicas": 2}}}
-    first = helm.values(release.POCKET, volume)
-    step("install", "install", RELEASE, CHART, *first, "--create-namespace")
-    step("upgrade", "upgrade", RELEASE, CHART, *helm.values(release.POCKET, volume, second))
-    step("rollback", "rollback", RELEASE, "1")
-    step("uninstall", "uninstall", RELEASE)
-    return steps
-
-
-def objects_table(steps: list[Step]) -> list[str]:
-    """Rows are kinds; after the first, columns say what the step changed, and what it left."""
-    first = steps[0].after
-    lines = ["| kind | install | upgrade changes | rollback changes | uninstall leaves |"]
-    lines += ["|---|---|---|---|---|"]
-    for kind in sorted(first):
-        cells = [str(len(first[kind]))]
-        for before, after in pairwise(steps[:-1]):
-            cells.append(_names(_changed(before.after.get(kind, {}), after.after.get(kind, {}))))
-        cells.append(_names(sorted(steps[-1].after.get(kind, {}))))
-        lines.append(f"| {kind} | {' | '.join(cells)} |")
-    sums = [sum(map(len, step.after.values())) for step in steps]
-    lines.append(f"| all | {sums[0]} | | | {sums[-1]} |")
-    return lines
-
-
-def _changed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return sorted(
-        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-    )
-
-
-def _names(names: list[str]) -> str:
-    return ", ".join(name.removeprefix(f"{RELEASE}-bifocal-") for name in names) or "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +93,7 @@ def trials_table(trials: dict[str, Trial]) -> list[str]:
     return lines
 
 
-def text(steps: list[Step], found: Measured, machine: str) -> str:
+def text(found: Measured, machine: str) -> str:
     return f"""# Installed
 
 The chart's pocket profile on a real API server: etcd, kube-apiserver and the controllers run, and
@@ -181,14 +105,7 @@ Service's address is a forwarder that follows its Endpoints; the pods of a RaySe
 KubeRay v1.7.0 makes. Not there: images, limits of CPU and memory, NetworkPolicies, DNS.
 
 Made by `{COMMAND} > docs/installed.md` on {machine}; `{TEST}` asserts what matters of it.
-
-## Objects
-
-One release with a volume for weights: a pool gets a second replica, the release is rolled back,
-and taken off. An upgrade of a pool changes what that pool is told (`serveConfigV2` of its
-RayService) and the gateways' file, by which they are replaced one by one; Ray's cluster stays.
-
-{chr(10).join(objects_table(steps))}
+The objects themselves are counted in [chart.md](chart.md).
 
 ## Start
 
@@ -221,9 +138,8 @@ def main() -> None:
         for crd in sorted((assets / "crds").glob("*.yaml")):
             server.define(crd)
         helm = Helm(assets / "helm", folder, server.kubeconfig)
-        steps = life(server, helm)
         found = measured(stack.enter_context(cluster(server, helm)))
-        print(text(steps, found, f"{cores} cores"), end="")
+        print(text(found, f"{cores} cores"), end="")
 
 
 if __name__ == "__main__":

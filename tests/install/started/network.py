@@ -20,6 +20,9 @@ from typing import Final, cast
 
 from tests.e2e.nodes import Space, ip
 
+BRIDGE: Final = "02:62:66:00:00:01"
+"""Without one of its own it takes another address whenever a pod comes or goes, and nobody who knew
+the last one reaches a Service for a minute."""
 CLONE_NEWNET: Final = 0x40000000
 BACKLOG: Final = 512
 _NODE: Final = "ip link set lo up\n"
@@ -41,6 +44,7 @@ class Network:
         self._writing = threading.Lock()
         self.space = Space(("--net", "--pid"), _NODE, {})
         self.space.ip("link", "add", "bridge", "type", "bridge")
+        self.space.ip("link", "set", "bridge", "address", BRIDGE)
         self.space.ip("addr", "add", f"{self._net}.1/24", "dev", "bridge")
         self.space.ip("link", "set", "bridge", "up")
         self._ours = f"bfpods{os.getpid() % 256}"
