@@ -58,13 +58,22 @@ def print_prometheus(
     key_file: Annotated[
         Path | None, typer.Option(help="A file with a key, where the gateway asks for one.")
     ] = None,
+    ray: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ray",
+            help="Where an agent of Ray's shows its metrics (`bifocal status --json`: "
+            "`ports.metrics`), for what dashboards say of nodes and GPUs; once a node.",
+            metavar="<host:port>",
+        ),
+    ] = None,
 ) -> None:
     """Print a Prometheus configuration that watches a service.
 
     It names the gateway; the replicas, as they come and go, are found through it.
     """
-    text = yaml.safe_dump(configuration(url.rstrip("/"), key_file=key_file), sort_keys=False)
-    typer.echo(text, nl=False)
+    made = configuration(url.rstrip("/"), key_file=key_file, ray=ray or ())
+    typer.echo(yaml.safe_dump(made, sort_keys=False), nl=False)
 
 
 def _summary(file: Path, cluster: Cluster) -> str:

@@ -7,7 +7,7 @@ import yaml
 
 from ops.prometheus import configuration
 from serving.gateway import FixedSource
-from tests.e2e.conftest import until
+from tests.e2e.conftest import bifocal, until
 from tests.serving.gateway.peers import DENSE, Peer, gateway, said, serving
 from tests.serving.gateway.test_app import KEY, KEYS
 from tests.watch.stack import prometheus, watch
@@ -42,6 +42,13 @@ def test_a_configuration_names_the_gateway_alone() -> None:
     assert "credentials" not in text
     assert "alerting" not in text
     assert "bifocal-ray" not in text
+
+
+def test_the_command_prints_it_with_rays_agents(tmp_path: Path) -> None:
+    told = bifocal(tmp_path, "config", "prometheus", "--ray", "127.0.0.1:9", "--ray", "127.0.0.1:8")
+    assert yaml.safe_load(told.stdout) == configuration(
+        "http://127.0.0.1:8000", ray=["127.0.0.1:9", "127.0.0.1:8"]
+    )
 
 
 def test_rays_agents_are_read_where_they_are_named() -> None:
