@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from ops.alerts import GROUPS, Alert, written
+from ops.alerts.document import document
 from ops.alerts.promises import BURNS, budget_left, burn_name
 from ops.alerts.rules import series
 from ops.metrics import table
@@ -74,3 +75,8 @@ def test_a_label_that_a_metric_does_not_have_is_refused() -> None:
 def test_what_dashboards_show_of_a_budget_is_the_same_burn() -> None:
     assert burn_name("1h") == "bifocal:promise_burn:1h"
     assert "[30d]" in budget_left()
+
+
+def test_the_page_of_alerts_is_current() -> None:
+    page = (ROOT / "docs" / "alerts.md").read_text()
+    assert page == document(), "run: python -m ops.alerts.document > docs/alerts.md"
