@@ -56,7 +56,6 @@ def test_helm_test_asks_both(started: Cluster) -> None:
     assert "Phase:          Succeeded" in said, said
 
 
-@pytest.mark.skip(reason=NOT_SEEN)
 def test_a_pool_grows_without_a_loss(started: Cluster) -> None:
     lost_nothing(under_load(started, lambda: release.scale(started, 2)))
 
