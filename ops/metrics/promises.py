@@ -10,7 +10,7 @@ availability  every request that the service could answer: not those that are wr
               that a client gave up, or that a limit of its team turned away (429)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -36,16 +36,17 @@ class Promises:
         self._slo = slo
         rows = table.PROMISES
         self._kept = Counter(rows.name, rows.meaning, rows.labels, registry=registry)
+        self._adders: dict[tuple[object, ...], Callable[[float], None]] = {}
         for model, modes in offered.items():
             for mode in modes:
                 for promise in PROMISES:
                     for kept in (True, False):
-                        self._count(promise, route_labels(Route(model, mode, "")), kept, 0)
+                        self._count(promise, Route(model, mode, ""), kept, 0)
         _show(slo, registry)
 
     def finished(self, event: RequestFinished) -> None:
         for promise, kept in self._judged(event):
-            self._count(promise, route_labels(event.route), kept)
+            self._count(promise, event.route, kept)
 
     def _judged(self, event: RequestFinished) -> Iterator[tuple[str, bool]]:
         """The promises that this request was under, and whether each was kept."""
@@ -59,8 +60,12 @@ class Promises:
         if (tpot := event.tpot_s) is not None:
             yield TPOT, tpot <= promise.tpot
 
-    def _count(self, promise: str, of: tuple[str, str], kept: bool, amount: int = 1) -> None:
-        self._kept.labels(promise, *of, "yes" if kept else "no").inc(amount)
+    def _count(self, promise: str, route: Route | None, kept: bool, amount: int = 1) -> None:
+        key = (promise, kept, None if route is None else (route.model, route.mode))
+        if (add := self._adders.get(key)) is None:
+            labels = (promise, *route_labels(route), "yes" if kept else "no")
+            add = self._adders[key] = self._kept.labels(*labels).inc
+        add(amount)
 
 
 def _show(slo: Slo, registry: CollectorRegistry) -> None:
