@@ -7,6 +7,7 @@ import logging
 import os
 from typing import Final
 
+from serving.pools import blanks
 from serving.pools.following import follow
 from serving.pools.sharding import PRETEND_GPUS, expert_map, gather, meeting, pipeline, segments
 from serving.pools.sharding.patching import when_imported
@@ -25,6 +26,7 @@ REPAIRS: Final = tuple(
 def mend() -> None:
     """Entry point `vllm.general_plugins`."""
     follow()
+    when_imported(blanks.MODULE, blanks.repair)
     if why := why_not():
         logger.info("sharding on a CPU: vLLM is left as it is, %s", why)
         return
