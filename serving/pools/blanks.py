@@ -18,8 +18,8 @@ IN_A_ROW: Final = 2
 
 
 def repair(module: ModuleType) -> None:
-    """Whatever this module says may be JSON, has few blanks."""
-    if not isinstance(module.JSONSchemaFormat, functools.partial):
-        module.JSONSchemaFormat = functools.partial(
-            module.JSONSchemaFormat, max_whitespace_cnt=IN_A_ROW
-        )
+    """Whatever this module says may be JSON, has few blanks. On GPUs too, and where another
+    version has no such name, nothing is done."""
+    made = getattr(module, "JSONSchemaFormat", None)
+    if made is not None and not isinstance(made, functools.partial):
+        module.JSONSchemaFormat = functools.partial(made, max_whitespace_cnt=IN_A_ROW)
