@@ -5,7 +5,7 @@ passed over. Helm hands every chart a `global`, which says nothing here.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from deploy.chart.renamed import with_old_names
@@ -45,16 +45,14 @@ def parts(schema: Any) -> Iterator[dict[str, Any]]:
 
 def _as_draft_7(part: dict[str, Any]) -> None:
     """Pydantic writes a map with patterns for its keys open to others; here the pattern is what
-    each key must be. A default is the code's to give, and Helm would not give it."""
+    each key must be. (No `propertyNames`: of what fails there Helm 4.3.1 names another place,
+    now and then.) A default is the code's to give, and Helm would not give it."""
     if isinstance(part.get("title"), str):
         part.pop("title")
     if "$ref" in part or "type" in part or "anyOf" in part:
         part.pop("default", None)
-    patterns = part.pop("patternProperties", None)
-    if isinstance(patterns, dict) and patterns:
-        ((pattern, inner),) = patterns.items()
-        part["propertyNames"] = {"pattern": pattern}
-        part["additionalProperties"] = inner
+    if part.get("patternProperties"):
+        part["additionalProperties"] = False
 
 
 def _as_yaml_1_1(part: dict[str, Any]) -> None:
@@ -80,15 +78,25 @@ def _add_checks(sections: dict[str, Any], whole: dict[str, Any]) -> None:
     """What the code checks beyond types, as far as a schema can: a gateway that refuses its file
     would not start, and nobody reads its log before."""
     model = sections["ModelSpec"]["properties"]
-    model["engine"]["propertyNames"] = {"not": {"enum": sorted(OURS)}}
     model["engine"]["properties"] = {
+        **_refused(OURS),
         **{name: {"type": "integer", "minimum": 1} for name in sorted(COUNTS)},
         MEMORY_ARGUMENT: {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     }
     _add_sources(sections["ModelSpec"])
-    sections["NetworkSpec"]["properties"]["nccl"]["propertyNames"] = {"pattern": "^NCCL_"}
-    names = {"pattern": f"^{MODEL_NAME.pattern}$", "not": {"enum": list(VIRTUAL)}}
-    whole["models"]["propertyNames"] = names
+    _name(sections["NetworkSpec"]["properties"]["nccl"], "^NCCL_")
+    _name(whole["models"], f"^{MODEL_NAME.pattern}$")
+    whole["models"]["properties"] = _refused(VIRTUAL)
+
+
+def _name(map: dict[str, Any], pattern: str) -> None:
+    """Each key of the map must be so."""
+    map["patternProperties"] = {pattern: map["additionalProperties"]}
+    map["additionalProperties"] = False
+
+
+def _refused(names: Iterable[str]) -> dict[str, bool]:
+    return dict.fromkeys(sorted(names), False)
 
 
 def _add_sources(model: dict[str, Any]) -> None:

@@ -12,6 +12,9 @@ OURS: Final = "tests/install/test_pools_are_ours.py"
 HERE: Final = "tests/install/test_properties.py"
 FILES: Final = "tests/deploy/chart/test_files.py"
 DIFF: Final = "tests/install/test_diff.py"
+STARTED: Final = "tests/install/test_started.py"
+ALERTS: Final = "tests/ops/alerts/test_written.py"
+BOARDS: Final = "tests/ops/dashboards/test_boards.py"
 PULL: Final = "tests/deploy/weights/test_pull.py"
 
 
@@ -122,13 +125,23 @@ PROPERTIES: Final = (
         ),
     ),
     Property(
-        "Burn-rate alerts with tests and runbooks", "", (), "under way, with tests in `tests/watch`"
+        "Burn-rate alerts with tests and runbooks",
+        "PrometheusRules, the same files for every service, since the gateway itself judges each "
+        "request by `slo`; promtool tries each one both ways (`make test-watch`, "
+        "`tests/watch/test_rules.py`)",
+        (
+            f"{ALERTS}::test_each_alert_has_a_page_that_helps",
+            f"{ALERTS}::test_each_alert_is_seen_to_fire_and_not_to",
+        ),
     ),
     Property(
         "Every dashboard's query run against a live scrape",
-        "",
-        (),
-        "under way, with tests in `tests/watch`",
+        "four boards as ConfigMaps; a real Prometheus is asked each panel's query while pocket "
+        "pools are busy, idle and after a loss (`make test-watch`, `tests/watch/test_panels.py`)",
+        (
+            f"{BOARDS}::test_a_query_reads_declared_series_alone",
+            f"{BOARDS}::test_the_files_are_current",
+        ),
     ),
     Property(
         "Secrets: yours, made once, or an ExternalSecret's; none in values, keys hashed",
@@ -156,7 +169,9 @@ PROPERTIES: Final = (
         (
             f"{LIFE}::test_installed_upgraded_rolled_back_and_taken_off",
             f"{STARTS}::test_the_gateway_starts_as_it_is_stored",
+            f"{STARTED}::test_a_pool_of_two_replicas_is_upgraded_without_a_loss",
+            f"{STARTED}::test_a_pool_shrinks_without_a_loss",
+            "tests/install/test_gateway_leaves.py::test_one_that_leaves_loses_nothing",
         ),
-        "the upgrade under load, of pods that run",
     ),
 )

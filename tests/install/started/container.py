@@ -61,9 +61,6 @@ for each in "$VENV"/*; do
 done
 mkdir -p opt/bifocal/models
 bound "$MODELS" opt/bifocal/models
-for each in "$REPOSITORY" "$BASE"; do
-  case $each in /usr/*) ;; *) mkdir -p ".$each"; bound "$each" ".$each" ;; esac
-done
 while read -r source target mode; do
   mkdir -p ".$target"
   case $source in
@@ -72,6 +69,10 @@ while read -r source target mode; do
   esac
   [ "$mode" = rw ] || mount -o remount,bind,ro ".$target"
 done < "$MOUNTS"
+# Last, since a volume may be mounted over where they lie.
+for each in "$REPOSITORY" "$BASE"; do
+  case $each in /usr/*) ;; *) mkdir -p ".$each"; bound "$each" ".$each" ;; esac
+done
 mount -t proc proc proc
 [ "$READ_ONLY" = no ] || mount -o remount,ro "$ROOT"
 pivot_root . .old
