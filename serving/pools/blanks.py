@@ -20,6 +20,7 @@ IN_A_ROW: Final = 2
 def repair(module: ModuleType) -> None:
     """Whatever this module says may be JSON, has few blanks. On GPUs too, and where another
     version has no such name, nothing is done."""
-    made = getattr(module, "JSONSchemaFormat", None)
+    names = vars(module)
+    made = names.get("JSONSchemaFormat")
     if made is not None and not isinstance(made, functools.partial):
-        module.JSONSchemaFormat = functools.partial(made, max_whitespace_cnt=IN_A_ROW)
+        names["JSONSchemaFormat"] = functools.partial(made, max_whitespace_cnt=IN_A_ROW)
