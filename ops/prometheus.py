@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-LIST = "/metrics/targets"
+from serving.gateway.scrape import TARGETS
 
 
 def configuration(
@@ -37,7 +37,7 @@ def configuration(
                 "job_name": "bifocal-replicas",
                 "scheme": at.scheme,
                 "http_sd_configs": [
-                    {"url": url + LIST, "refresh_interval": "5s", **_key(key_file)}
+                    {"url": url + TARGETS, "refresh_interval": "5s", **_key(key_file)}
                 ],
                 **_key(key_file),
             },

@@ -18,9 +18,8 @@ from rich.live import Live
 from deploy.cli.client import exchange
 from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url
 from deploy.cli.reach import Reached, reached
-from ops.prometheus import LIST
 from ops.top import Moment, View, screen, view
-from serving.gateway.scrape import REPLICA
+from serving.gateway.scrape import REPLICA, TARGETS
 
 WINDOW_S: Final = 60.0
 """What rates and decisions are of: long enough to read, short enough to be now."""
@@ -65,7 +64,7 @@ def look(service: Reached) -> Moment:
     at = time.monotonic()
     gateway = exchange(service.url, service.key, "GET", "/metrics").decode()
     replicas: dict[tuple[str, str], str] = {}
-    for found in json.loads(exchange(service.url, service.key, "GET", LIST)):
+    for found in json.loads(exchange(service.url, service.key, "GET", TARGETS)):
         which = found["labels"]["model"], found["labels"]["replica"]
         asked = urlencode({"model": which[0], "replica": which[1]})
         page = exchange(service.url, service.key, "GET", f"{REPLICA}?{asked}", fine=GONE).decode()
