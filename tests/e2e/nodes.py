@@ -66,7 +66,8 @@ class Space:
 
     def end(self) -> None:
         """Returns when nothing runs in them any more."""
-        with self._keeper:
+        # The first process may have been killed already, and its keeper not have seen it yet.
+        with self._keeper, suppress(ProcessLookupError):
             if self._keeper.poll() is None:
                 os.kill(self.pid, signal.SIGKILL)
 
