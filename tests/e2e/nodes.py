@@ -83,8 +83,11 @@ class Switch:
     def __init__(self) -> None:
         self._third = os.getpid() % 256
         self.space = Space(("--net", "--pid"), "", {})
-        for nic in (RAY, RANKS):
-            self.space.ip("link", "add", f"{nic}-bridge", "type", "bridge")
+        for number, nic in enumerate((RAY, RANKS)):
+            # Else it has the lowest one of its ports, and another as nodes come and go, while
+            # those who knew the last one reach nobody.
+            address = ("address", f"02:62:66:00:01:{number:02x}")
+            self.space.ip("link", "add", f"{nic}-bridge", *address, "type", "bridge")
             self.space.ip("link", "set", f"{nic}-bridge", "up")
         self.space.ip("addr", "add", f"{self.address(RAY, 253)}/24", "dev", f"{RAY}-bridge")
         self._join_this_machine()
