@@ -13,6 +13,7 @@ from deploy.chart.values import Values
 from deploy.config import MODEL_NAME
 from deploy.source import FOLDER, REVISION, SEAL, SEALED, WRITTEN
 from serving.config import COUNTS, MEMORY_ARGUMENT, OURS
+from serving.layout.gpus import KINDS
 from serving.routing import VIRTUAL
 
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
@@ -83,6 +84,7 @@ def _add_checks(sections: dict[str, Any], whole: dict[str, Any]) -> None:
         **{name: {"type": "integer", "minimum": 1} for name in sorted(COUNTS)},
         MEMORY_ARGUMENT: {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     }
+    _add_kinds(sections["GpuValues"]["properties"]["kind"])
     _add_sources(sections["ModelSpec"])
     _name(sections["NetworkSpec"]["properties"]["nccl"], "^NCCL_")
     _name(whole["models"], f"^{MODEL_NAME.pattern}$")
@@ -97,6 +99,12 @@ def _name(map: dict[str, Any], pattern: str) -> None:
 
 def _refused(names: Iterable[str]) -> dict[str, bool]:
     return dict.fromkeys(sorted(names), False)
+
+
+def _add_kinds(kind: dict[str, Any]) -> None:
+    """Another one needs a layout of its own, so it is taken by its form alone; whoever mistypes one
+    is told which there are."""
+    kind["anyOf"] = [{"enum": ["cpu", *KINDS]}, {"pattern": kind.pop("pattern")}]
 
 
 def _add_sources(model: dict[str, Any]) -> None:

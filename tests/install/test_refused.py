@@ -8,6 +8,7 @@ import yaml
 
 from deploy.chart.values import Values
 from deploy.config import ConfigError, load_as
+from serving.layout.gpus import KINDS
 from tests.install.helm import Helm, Refused
 
 SEAL = "0" * 64
@@ -48,7 +49,9 @@ BAD = {
     "an unknown model that others run": {
         "models": {"mine": {"on": "cpu", "targets": ["http://a:1"]}, "qwen3-0.6b": {"on": "l40s"}}
     },
+    "another name for the same weights": {"models": {"mine": {"on": "l40s", "like": "qwen3-8b"}}},
     "a group that is none": model(on="l4"),
+    "a kind without its memory": {"gpus": {**GOOD["gpus"], "l40s": {"kind": "l40s"}}},
     "a variable that is not NCCL's": {
         "gpus": {**GOOD["gpus"], "l40s": {"kind": "l40s-48g", "network": {"nccl": {"PATH": "x"}}}}
     },
@@ -64,6 +67,9 @@ FINE = {
     "a mirror": model(source="https://host:8443/models/mine"),
     "a mirror with its seal": model(source=f"http://host/mine@{SEAL}"),
     "a folder": model(source="/models/mine"),
+    "another's weights, elsewhere": {
+        "models": {"mine": {"on": "l40s", "like": "qwen3-8b", "targets": ["http://a:1"]}}
+    },
     "counts": model(engine={"max_num_seqs": 8, "enforce_eager": True}),
     "somebody instead": model(instead="qwen3-0.6b", holdFor="20s"),
     "targets with a token": model(targets=["http://a:1"], targetsToken="token"),
@@ -94,6 +100,12 @@ def test_what_our_code_takes_helm_takes(helm: Helm, tmp_path: Path, name: str) -
     given = {**GOOD, **FINE[name]}
     assert not python_refuses(given, tmp_path)
     helm.template(given)
+
+
+def test_whoever_mistypes_a_kind_is_told_which_there_are(helm: Helm) -> None:
+    with pytest.raises(Refused) as refused:
+        helm.template({**GOOD, "gpus": {"l40s": {"kind": "l40s"}, "cpu": {"kind": "cpu"}}})
+    assert all(kind in str(refused.value) for kind in KINDS)
 
 
 def test_blocks_that_do_not_stand_together_are_refused(helm: Helm, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@ How a model is cut over its group of GPUs: from `layouts` of the values, which `
 wrote, else from the chart's own table, which the planner wrote. Nothing is planned here: what is in
 neither is refused, with what to do, and what cannot run with the planner's arithmetic.
 */}}
-
 {{/* Read once: the table; and `on`, of which YAML 1.1 makes `true`. What a schema cannot refuse is refused here. */}}
 {{- define "bifocal.table" -}}
 {{- if not .Values.table }}{{ $_ := set .Values "table" (.Files.Get "layouts.yaml" | fromYaml) }}{{ $gpus := .Values.gpus }}{{ $models := .Values.models }}
@@ -12,6 +11,7 @@ neither is refused, with what to do, and what cannot run with the planner's arit
   {{- if not (hasKey . "on") }}{{ $_ := set . "on" (get . "true") }}{{ end }}{{ $_ := unset . "true" }}
   {{- if not (hasKey $gpus .on) }}{{ printf "models.%s.on: found %q; allowed: %s" $name .on (keys $gpus | sortAlpha | join ", ") | fail }}{{ end }}
   {{- if not (hasKey $known (.like | default $name)) }}{{ printf "models.%s: %s is not in the catalog; allowed: %s. Another name needs `like`, the catalog entry that it is a kind of" $name (.like | default $name) (keys $known | sortAlpha | join ", ") | fail }}{{ end }}
+  {{- if and .like (ne .like $name) (not .source) (not .targets) }}{{ printf "models.%s: like says that it is a kind of %s, and there is no source, so %s itself would answer by another name: write the source of its weights, or call it %s" $name .like .like .like | fail }}{{ end }}
   {{- if kindIs "map" .replicas }}{{ if gt (int (.replicas.min | default 1)) (int (.replicas.max | default 1)) }}{{ printf "models.%s.replicas: min is above max" $name | fail }}{{ end }}{{ end }}
   {{- range $key, $_ := .engine }}{{ if not (has $key $arguments) }}{{ printf "models.%s.engine: found %s; allowed: vLLM's own arguments, whose names have underscores" $name $key | fail }}{{ end }}{{ end }}
   {{- with .instead }}{{ if or (eq . $name) (not (hasKey $models .)) }}{{ printf "models.%s.instead: found %q; allowed: %s" $name . (without (keys $models) $name | sortAlpha | join ", ") | fail }}{{ end }}{{ end }}

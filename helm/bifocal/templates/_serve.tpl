@@ -3,7 +3,6 @@ serveConfigV2: one Serve application a pool, exactly as `serving.pools.serve_con
 laptop. What needs the catalog or arithmetic comes from the table; here it is only laid over each
 other, and the user's own words come last. A test holds the two equal for every profile.
 */}}
-
 {{/* (list dict...): as one, the later over the earlier; `merge` would pass over false and 0. */}}
 {{- define "bifocal.laid" -}}
 {{- $all := dict }}{{ range . }}{{ range $key, $value := . }}{{ $_ := set $all $key $value }}{{ end }}{{ end }}
@@ -14,7 +13,6 @@ other, and the user's own words come last. A test holds the two equal for every 
 {{- range include "bifocal.names" . | fromJsonArray }}
   {{- $applications = append $applications (include "bifocal.application" (list $root . (has . $roomy)) | fromJson) }}
 {{- end }}{{ include "bifocal.laid" (list $root.Values.table.serve (dict "applications" $applications)) }}{{ end }}
-
 {{- define "bifocal.application" -}}
 {{- $root := index . 0 }}{{ $name := index . 1 }}{{ $model := get $root.Values.models $name -}}
 {{- $cut := include "bifocal.cut" . | fromJson }}{{ $table := $root.Values.table -}}
