@@ -1,7 +1,7 @@
 """Gateways that come and go under load, in front of a pool that runs elsewhere.
 
-The pool is what the bench has for one, with a pause before each token, so that streams are under
-way at any moment; `test_started` has engines.
+The pool is what the bench has for one, with a pause before an answer and before each token, so that
+answers are under way at any moment; `test_started` has engines.
 """
 
 import asyncio
@@ -18,19 +18,20 @@ from tests.install.helm import CHART, Helm
 from tests.install.server import ApiServer
 from tests.install.started import release
 from tests.install.started.cluster import RELEASE, Cluster, cluster
-from tests.install.started.load import POOLS, under_load
+from tests.install.started.load import POOLS, sdk_whole, under_load
 
 NO_NODES = why_not()
 pytestmark = pytest.mark.skipif(NO_NODES is not None, reason=f"no nodes here: {NO_NODES}")
 PORT = 9000
+PREFILL_S = 0.5
 PAUSE_S = 0.03
 READY_S = 200.0
 
 
 async def slowly(scope: mock.Scope, receive: mock.Receive, send: mock.Send) -> None:
     async def later(message: mock.Message) -> None:
-        if message.get("more_body"):
-            await asyncio.sleep(PAUSE_S)
+        begins = message["type"] == "http.response.start"
+        await asyncio.sleep(PREFILL_S if begins else PAUSE_S)
         await send(message)
 
     await mock.application(scope, receive, later)
@@ -77,3 +78,11 @@ def test_all_are_replaced_and_nothing_is_lost(started: Cluster) -> None:
 def test_one_that_is_killed_comes_back(started: Cluster) -> None:
     trial = under_load(started, lambda: release.kill_gateway(started))
     assert trial.losses.whole > 20, trial
+
+
+def test_one_that_is_killed_costs_openais_own_client_no_whole_answer(started: Cluster) -> None:
+    """It asks again what has no answer yet, which leads to the other gateway."""
+    trial = under_load(started, lambda: release.kill_gateway(started), sdk_whole)
+    assert trial.losses.whole > 20, trial
+    assert trial.told == {}, trial
+    assert trial.again, trial

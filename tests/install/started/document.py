@@ -8,18 +8,20 @@ It needs root (namespaces), and takes about ten minutes.
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.install.helm import Helm
 from tests.install.server import ApiServer
 from tests.install.started import release
 from tests.install.started.cluster import Cluster, cluster
-from tests.install.started.load import Trial, under_load
+from tests.install.started.load import Made, Trial, bare, sdk_streams, sdk_whole, under_load
 
 COMMAND: Final = "KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document"
+KILLED: Final = "a gateway is killed (SIGKILL)"
 TEST: Final = "python -m pytest tests/install/test_started.py"
 
 
@@ -31,7 +33,7 @@ class Measured:
     left_s: float
     """A gateway that was asked to leave, until it had ended."""
     gone_s: float
-    """After `helm uninstall`, until the last pod had ended."""
+    """After `helm uninstall`, until the last pod had ended and nothing was left."""
 
 
 def measured(of: Cluster) -> Measured:
@@ -40,8 +42,8 @@ def measured(of: Cluster) -> Measured:
     test_s = of.until(lambda: "Succeeded" in release.helm_test(of), "helm test", 200)
     trials: dict[str, Trial] = {}
 
-    def tried(name: str, act: Any) -> None:
-        trials[name] = under_load(of, act)
+    def tried(name: str, act: Callable[[], object], made: Made = bare) -> None:
+        trials[name] = under_load(of, act, made)
         _say(name, trials[name])
 
     tried("a second replica (`helm upgrade`)", lambda: release.scale(of, 2))
@@ -51,7 +53,9 @@ def measured(of: Cluster) -> Measured:
     )
     tried("a gateway leaves (its pod is deleted)", lambda: release.lose_gateway(of))
     left = list(trials.values())[-1].took_s
-    tried("a gateway is killed (SIGKILL)", lambda: release.kill_gateway(of))
+    tried(KILLED, lambda: release.kill_gateway(of))
+    tried(f"{KILLED}; streams of OpenAI's SDK", lambda: release.kill_gateway(of), sdk_streams)
+    tried(f"{KILLED}; whole answers of OpenAI's SDK", lambda: release.kill_gateway(of), sdk_whole)
     tried(
         "back to one replica (`helm upgrade`)",
         lambda: release.scale(of, 1, engine={"max_num_seqs": 40}),
@@ -79,16 +83,17 @@ def start_table(start: release.Start) -> list[str]:
 
 def trials_table(trials: dict[str, Trial]) -> list[str]:
     lines = [
-        "| under load | took, s | requests | lost | cut | refused | slowest answer, s |",
-        "|---|---|---|---|---|---|---|",
+        "| under load | took, s | requests | asked again by the SDK | lost | cut | refused "
+        "| slowest answer, s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, trial in trials.items():
         lost = trial.losses
         asked = lost.whole + lost.lost + lost.cut + lost.refused + lost.error_events
         cut = lost.cut + lost.error_events
         lines.append(
-            f"| {name} | {trial.took_s:.0f} | {asked} | {lost.lost} | {cut} | {lost.refused} "
-            f"| {trial.longest_s:.1f} |"
+            f"| {name} | {trial.took_s:.0f} | {asked} | {trial.again} | {lost.lost} | {cut} "
+            f"| {lost.refused} | {trial.longest_s:.1f} |"
         )
     return lines
 

@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from ops.chaos.clients import Call, Clients, Ending
 from ops.chaos.tally import Losses, losses
 from tests.install.started.cluster import Cluster
+from tests.install.started.sdk import AGAIN, SdkClients
 
 EDGE_S: Final = 4.0
 """Of load before and after."""
@@ -32,12 +33,38 @@ class Trial:
     """Instead of an answer."""
     longest_s: float
     """The slowest whole answer."""
+    again: int
+    """Whole answers for which the client's own library asked more than once."""
 
 
-def under_load(of: Cluster, act: Callable[[], object], pool: str = POOLS[0]) -> Trial:
+class Load(Protocol):
+    calls: list[Call]
+
+    async def run(self) -> None: ...
+
+    def enough(self) -> None: ...
+
+
+Made = Callable[[str, str, str, int], Load]
+"""Of a URL, a key, a pool and how many clients."""
+
+
+def bare(url: str, key: str, pool: str, count: int) -> Load:
+    """Streams of clients that ask once and take what comes."""
+    return Clients(url, {"authorization": f"Bearer {key}"}, pool, count)
+
+
+def sdk_streams(url: str, key: str, pool: str, count: int) -> Load:
+    return SdkClients(url, key, pool, count, stream=True)
+
+
+def sdk_whole(url: str, key: str, pool: str, count: int) -> Load:
+    return SdkClients(url, key, pool, count, stream=False)
+
+
+def under_load(of: Cluster, act: Callable[[], object], made: Made = bare) -> Trial:
     """`act` returns once it is done."""
-    url, headers = of.url, {"authorization": f"Bearer {of.key()}"}
-    loads = [Clients(url, headers, name, CLIENTS if name == pool else 1) for name in POOLS]
+    loads = [made(of.url, of.key(), name, CLIENTS if name == POOLS[0] else 1) for name in POOLS]
     began = time.monotonic()
 
     async def all_of_them() -> None:
@@ -67,4 +94,5 @@ def _trial(took: float, seconds: float, calls: list[Call]) -> Trial:
     bad = [call for call in calls if call.ending is not Ending.WHOLE]
     whole = [call.ended - call.began for call in calls if call.ending is Ending.WHOLE]
     told = dict(Counter(f"{call.ending}: {call.told}" for call in bad))
-    return Trial(took, seconds, losses(calls), told, max(whole, default=0.0))
+    again = sum(call.told.startswith(AGAIN) for call in calls)
+    return Trial(took, seconds, losses(calls), told, max(whole, default=0.0), again)

@@ -23,6 +23,8 @@ START_S: Final = 500.0
 CHANGE_S: Final = 500.0
 """A replica that leaves lingers for half a minute, and another one starts on busy cores."""
 LEAVE_S: Final = 200.0
+OF_NAMESPACE: Final = frozenset({"configmaps/kube-root-ca.crt", "serviceaccounts/default"})
+"""Every namespace has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,30 @@ def helm_test(of: Cluster) -> str:
 
 
 def uninstall(of: Cluster) -> float:
-    """Seconds until the last pod has gone."""
+    """Seconds until the last pod has ended, and whatever came of the release is gone."""
     began = time.monotonic()
     of.run("uninstall", RELEASE)
     of.until(lambda: all(run.over for run in of.kubelet.pods.values()), "all left", LEAVE_S)
+    of.until(lambda: not left(of), "nothing is left", LEAVE_S)
     return time.monotonic() - began
+
+
+def left(of: Cluster) -> list[str]:
+    """Objects of the namespace, of whatever kind the server knows, but its own and what is told."""
+    found = []
+    for api, kind in _kinds(of):
+        items = of.server.ask("GET", f"{api}/namespaces/{of.namespace}/{kind}")["items"]
+        found += [f"{kind}/{each['metadata']['name']}" for each in items]
+    return sorted({*found} - OF_NAMESPACE)
+
+
+def _kinds(of: Cluster) -> list[tuple[str, str]]:
+    """Path and plural of those that stand in namespaces and can be listed."""
+    groups = of.server.ask("GET", "/apis")["groups"]
+    apis = ["/api/v1", *(f"/apis/{each['preferredVersion']['groupVersion']}" for each in groups)]
+    return [
+        (api, each["name"])
+        for api in apis
+        for each in of.server.ask("GET", api)["resources"]
+        if each["namespaced"] and "list" in each["verbs"] and each["name"] != "events"
+    ]
