@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH :=
 
-.PHONY: help setup demo test check test-unit test-engine test-long test-install test-watch lock clean
+.PHONY: help setup demo test check test-unit test-process test-engine test-long test-install test-watch lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,13 +17,16 @@ demo: setup  ## one question answered in a blink, one thought through
 	@$(BIN)/python -m deploy.demo
 
 test: setup  ## everything a newcomer should see pass: checks, unit tests, real engines
-	@$(BIN)/python -m tests.stages check unit engine
+	@$(BIN)/python -m tests.stages check unit process engine
 
 check: setup  ## format, lint, types, import contracts
 	@$(BIN)/python -m tests.stages check
 
 test-unit: setup  ## the tests that need no engine, under a minute
 	@$(BIN)/python -m tests.stages unit
+
+test-process: setup  ## the tests that start a gateway, or import an engine, for some seconds
+	@$(BIN)/python -m tests.stages process
 
 test-engine: setup  ## the tests on real Ray and real vLLM
 	@$(BIN)/python -m tests.stages engine

@@ -1,6 +1,6 @@
 """Runs the stages named on the command line in order and prints the minutes that each took.
 
-    python -m tests.stages check unit engine
+    python -m tests.stages check unit process engine
 
 The first failing stage ends the run with its exit code.
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PYTHON = sys.executable
 PYTEST = (PYTHON, "-m", "pytest")
-UNIT = "not engine and not install and not watch"
+UNIT = "not process and not engine and not install and not watch"
+PARALLEL = ("-n", "auto", "--maxprocesses", "4", "--timeout", "120")
 SOURCES = ("serving", "ops", "deploy", "tests")
 
 STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -23,22 +24,8 @@ STAGES: dict[str, tuple[tuple[str, ...], ...]] = {
         (PYTHON, "-m", "mypy"),
         (str(Path(PYTHON).with_name("lint-imports")),),
     ),
-    "unit": (
-        (
-            *PYTEST,
-            "-q",
-            "-m",
-            UNIT,
-            "--durations",
-            "15",
-            "--timeout",
-            "120",
-            "-n",
-            "auto",
-            "--maxprocesses",
-            "4",
-        ),
-    ),
+    "unit": ((*PYTEST, "-q", "-m", UNIT, "--durations", "15", *PARALLEL),),
+    "process": ((*PYTEST, "-q", "-m", "process", "--durations", "15", *PARALLEL),),
     "install": ((*PYTEST, "-v", "-m", "install and not long", "--durations", "15"),),
     "engine": ((*PYTEST, "-v", "-m", "engine and not long", "--durations", "15"),),
     "watch": ((*PYTEST, "-v", "-m", "watch", "--durations", "15"),),

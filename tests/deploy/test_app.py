@@ -104,6 +104,7 @@ def wait_for(url: str, seconds: float = 30) -> None:
     raise AssertionError(msg)
 
 
+@pytest.mark.process
 def test_the_command_refuses_an_open_endpoint() -> None:
     process = gateway("--host", "0.0.0.0")
     _, said = process.communicate(timeout=60)
@@ -136,6 +137,7 @@ async def streaming(
             process.communicate()
 
 
+@pytest.mark.process
 async def test_on_a_signal_answers_under_way_are_finished_and_nothing_new_is_taken(
     tmp_path: Path,
 ) -> None:
@@ -150,6 +152,7 @@ async def test_on_a_signal_answers_under_way_are_finished_and_nothing_new_is_tak
     assert process.returncode == 0
 
 
+@pytest.mark.process
 async def test_a_second_signal_ends_it_with_an_error_event(tmp_path: Path) -> None:
     async with streaming(tmp_path, pause=60.0) as (process, _, response):
         process.send_signal(signal.SIGTERM)

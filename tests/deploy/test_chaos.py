@@ -39,6 +39,7 @@ def _wait(end: "multiprocessing.synchronize.Event") -> None:
     end.wait(30)
 
 
+@pytest.mark.process
 def test_forked_processes_are_the_core_and_then_the_worker() -> None:
     context = multiprocessing.get_context("forkserver")
     end = context.Event()

@@ -77,6 +77,7 @@ def test_asking_for_help_loads_nothing_that_serves():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.process
 def test_loading_the_verbs_loads_no_engine():
     code = (
         "import sys; from deploy.cli.verbs import VERBS, loaded; list(map(loaded, VERBS))\n"

@@ -24,6 +24,8 @@ import yaml
 from deploy.keys import line_of
 from serving.keys import OPERATE, NewKey, new_key
 
+pytestmark = pytest.mark.process
+
 ADMIN = new_key("admin", None, 0.0, scopes=(OPERATE,))
 SEARCH = new_key("search", None, 0.0)
 OTHER = new_key("other", None, 0.0)

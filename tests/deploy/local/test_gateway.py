@@ -83,6 +83,7 @@ async def ask_on(client: aiohttp.ClientSession, url: str, enough: asyncio.Event)
     return whole
 
 
+@pytest.mark.process
 async def test_another_takes_over_and_neither_a_request_nor_a_stream_is_lost(
     tmp_path: Path,
 ) -> None:
@@ -122,6 +123,7 @@ def all_left(gateway: Gateway) -> bool:
     return not gateway.leaving
 
 
+@pytest.mark.process
 async def test_one_that_cannot_start_takes_over_from_nobody(tmp_path: Path) -> None:
     async with serving(Peer([said()])) as replica, running(tmp_path, replica) as (gateway, url, _):
         before = gateway.id

@@ -14,6 +14,8 @@ from deploy.weights import Settings, parse, pull, seal, verify
 from deploy.weights.settings import Bucket
 from tests.deploy.weights.loopback import FILES, TAKEN
 
+pytestmark = pytest.mark.process
+
 boto3 = pytest.importorskip("boto3", reason="moto[server] is not installed")
 moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
 

@@ -411,6 +411,7 @@ print(done.downloaded)
 """
 
 
+@pytest.mark.process
 async def test_two_processes_at_once_download_once(fake, settings):
     fake.gate = asyncio.Event()
     env = {**os.environ, "HF_ENDPOINT": fake.url, "BIFOCAL_WEIGHTS": str(settings.root)}

@@ -12,6 +12,8 @@ from ops.bench.processes import LOOPBACK, free_port
 from ops.bench.report import as_json
 from ops.bench.values import MOCK, MOCK_GATEWAY, MOCK_PASSED
 
+pytestmark = pytest.mark.process
+
 
 def _no_cluster(folder: Path) -> AbstractContextManager[Cluster]:
     raise AssertionError("a run of mocks starts no cluster")

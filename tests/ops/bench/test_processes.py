@@ -53,6 +53,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.process
 def test_a_busy_child_is_counted_and_ends_with_its_parent(tmp_path: Path) -> None:
     spin = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
     with running([sys.executable, "-c", spin], tmp_path / "log") as process:

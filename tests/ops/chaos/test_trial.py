@@ -20,6 +20,8 @@ from ops.chaos.trial import NoVictim, Place, run
 from serving.gateway import silence, upstream
 from tests.serving.gateway.peers import DENSE, closed_port, gateway
 
+pytestmark = pytest.mark.process
+
 
 class Replica:
     """With what Ray Serve does for one: it is made again, and a stopped one is killed first."""

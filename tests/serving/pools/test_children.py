@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
+import pytest
 
 from serving.pools.children import OWNER
 from tests.e2e.conftest import until
+
+pytestmark = pytest.mark.process
 
 STOPPED_GRANDCHILD = """
 import os, signal, subprocess, sys, psutil

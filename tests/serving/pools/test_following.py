@@ -54,6 +54,7 @@ def test_the_executor_does_what_it_did_and_says_so(capsys: pytest.CaptureFixture
     assert said == ["weights", "compile, profile", "KV cache, graphs"]
 
 
+@pytest.mark.process
 def test_vllm_has_what_is_hooked() -> None:
     abstract = pytest.importorskip("vllm.v1.executor.abstract")
     for method in following.DONE_AFTER:

@@ -67,6 +67,7 @@ def script(tmp_path):
     return start
 
 
+@pytest.mark.process
 def test_children_and_theirs_are_forked_from_one_server_with_their_parents_environment(script):
     program = script("""
         os.environ["SAID"] = "late"
@@ -80,6 +81,7 @@ def test_children_and_theirs_are_forked_from_one_server_with_their_parents_envir
     assert third.startswith("grandchild late")
 
 
+@pytest.mark.process
 def test_nobody_outlives_a_parent_that_was_killed(script):
     program = script("""
         process = forkserver.CONTEXT.Process(target=family.lingering)

@@ -76,6 +76,7 @@ def test_one_that_fails_is_killed_at_once(state: State) -> None:
     assert state.stopped[-1] == ("RUNNING", False)
 
 
+@pytest.mark.process
 def test_serve_has_these_methods_and_kills_gangs_by_them() -> None:
     """Once it does so no more, nothing is to be mended."""
     told = subprocess.run(

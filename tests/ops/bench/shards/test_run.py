@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 H100 = kind("h100-80g")
 
 
+@pytest.mark.process
 def test_a_smoke_run_measures_every_part_and_gives_no_ratio(capsys) -> None:
     assert command.main(["--gpu", "h100-80g", "--device", "cpu", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -61,6 +61,7 @@ def test_gpus_are_pretended_only_where_that_is_asked_for(
     assert len(mended) == (2 if version.startswith("0.29.") else 0)
 
 
+@pytest.mark.process
 def test_asking_imports_nothing_of_vllm() -> None:
     code = (
         "import sys; from serving.pools.sharding import plugin; plugin.mend(); plugin.platform()\n"
