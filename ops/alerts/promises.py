@@ -46,11 +46,6 @@ def burn_name(window: str) -> str:
     return f"bifocal:promise_burn:{window}"
 
 
-def budget_left() -> str:
-    """The share of a month's budget that is left; below 0 it is overspent."""
-    return f"1 - {_burn('30d')}"
-
-
 def _burn(window: str) -> str:
     """Broken of all, over what may be. No traffic is no number, which compares as false."""
     no = series(table.PROMISES, kept="no")

@@ -8,7 +8,7 @@ import yaml
 
 from ops.alerts import GROUPS, Alert, written
 from ops.alerts.document import document
-from ops.alerts.promises import BURNS, budget_left, burn_name
+from ops.alerts.promises import BURNS
 from ops.alerts.rules import series
 from ops.metrics import table
 
@@ -70,11 +70,6 @@ def test_a_label_that_a_metric_does_not_have_is_refused() -> None:
     assert series(table.POOL_REPLICAS, state="ready") == 'bifocal_pool_replicas{state="ready"}'
     with pytest.raises(ValueError, match="has no label team"):
         series(table.POOL_REPLICAS, team="red")
-
-
-def test_what_dashboards_show_of_a_budget_is_the_same_burn() -> None:
-    assert burn_name("1h") == "bifocal:promise_burn:1h"
-    assert "[30d]" in budget_left()
 
 
 def test_the_page_of_alerts_is_current() -> None:
