@@ -111,6 +111,8 @@ ROLES: Final = tuple(
         (r"ops\.bench\.passthrough", "pass-through"),
         (r"^VLLM::EngineCore", "engine"),
         (r"^VLLM::|^ray::RayWorker", "engine worker"),
+        # Core and worker have the command line of the server that they are forked from.
+        (r"serving\.pools\.preloaded", "engine"),
         (r"^ray::(ProxyActor|HAProxy)", "serve proxy"),
         (r"^ray::ServeController", "serve controller"),
         (r"^ray::ServeReplica.*(Ingress|Router)", "ingress"),

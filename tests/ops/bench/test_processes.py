@@ -24,6 +24,7 @@ from ops.bench.processes import (
         ("python -m uvicorn ops.bench.mock:application --port=1", "mock"),
         ("python -m uvicorn ops.bench.passthrough:application", "pass-through"),
         ("VLLM::EngineCore", "engine"),
+        ("python -c main(3, 4, ['serving.pools.preloaded'], sys_path=['/venv/ray/x'])", "engine"),
         ("python -m vllm.entrypoints.openai.api_server --model=x", "server"),
         ("ray::ServeReplica:pocket-dense:engine", "replica"),
         ("ray::ServeReplica:default:LLMServer:pocket-dense", "replica"),
