@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -20,12 +20,17 @@ from deploy.environment import address_of
 from deploy.failure import Exit, Failure
 from deploy.source import is_folder
 from ops.bench import start as cold
+from ops.bench import watched as beside
 from ops.bench.bench import Only, Plan, run
 from ops.bench.contenders import Room
 from ops.bench.plot import NoPlot, draw
 from ops.bench.report import as_json, as_table
 from serving.catalog import CATALOG
 from serving.values import ModelName
+
+ROUNDS: Final = 5
+SECONDS: Final = 5.0
+"""Of each contender under each load in each round."""
 
 
 def bench(
@@ -38,10 +43,18 @@ def bench(
         str | None,
         typer.Option(help="Its weights: a folder.  [default: the pocket model that ships]"),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds.")] = 5,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Interleaved rounds.  [default: 5; with --watched 12]"),
+    ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.5, help="Of each contender under each load in each round.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            min=0.5,
+            help="Of each contender under each load in each round.  "
+            "[default: 5; with --watched 20]",
+        ),
+    ] = None,
     peer: Annotated[
         list[str] | None,
         typer.Option(help="Another server of the model, asked as well; may be repeated."),
@@ -52,6 +65,13 @@ def bench(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a PNG.")] = None,
     start: Annotated[
         bool, typer.Option("--start", help="A pool's cold start instead, beside Ray's own.")
+    ] = False,
+    watched: Annotated[
+        bool,
+        typer.Option(
+            "--watched",
+            help="What a Prometheus that watches costs instead, with it and without in turn.",
+        ),
     ] = False,
 ) -> None:
     """Measure what the gateway costs, side by side with what it could be.
@@ -65,10 +85,15 @@ def bench(
     if source is not None and not is_folder(source):
         what = f"--source: found {source!r}; allowed: a folder (./weights, /weights)"
         raise Failure(Exit.BAD_INPUT, what, "`bifocal weights pull` fetches one and prints it")
+    subject = Subject(ModelName(model), source)
     if start:
-        _cold_start(rounds, Subject(ModelName(model), source), json_file)
-    plan = Plan(rounds, seconds, only, _addresses(peer or []))
-    report = _measured(plan, Subject(ModelName(model), source))
+        _cold_start(rounds or ROUNDS, subject, json_file)
+    if watched:
+        plan = beside.Plan(rounds or beside.PAIRS, seconds or beside.SECONDS)
+        _watched(plan, subject, json_file)
+    report = _measured(
+        Plan(rounds or ROUNDS, seconds or SECONDS, only, _addresses(peer or [])), subject
+    )
     typer.echo(as_table(report))
     _save(report, json_file, plot)
     raise typer.Exit(Exit.OK if _good(report) else Exit.FAILED)
@@ -80,6 +105,14 @@ def _cold_start(rounds: int, subject: Subject, json_file: Path | None) -> NoRetu
     typer.echo(cold.as_table(report))
     _save(report, json_file, None)
     raise typer.Exit(Exit.OK if cold.reached(report) else Exit.FAILED)
+
+
+def _watched(plan: beside.Plan, subject: Subject, json_file: Path | None) -> NoReturn:
+    with _room() as room:
+        report = beside.run(plan, subject.product(_cache(os.environ)), room)
+    typer.echo(beside.as_table(report))
+    _save(report, json_file, None)
+    raise typer.Exit(Exit.OK if beside.reached(report) else Exit.FAILED)
 
 
 def _addresses(peers: list[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import json
 import time
 from collections import deque
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -18,7 +19,8 @@ from rich.live import Live
 from deploy.cli.client import exchange
 from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url
 from deploy.cli.reach import Reached, reached
-from ops.top import Moment, View, screen, view
+from deploy.failure import Exit, Failure
+from ops.top import Moment, View, picture, screen, view
 from serving.gateway.scrape import REPLICA, TARGETS
 
 WINDOW_S: Final = 60.0
@@ -34,21 +36,27 @@ def top(
     release: Release = None,
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
     once: Annotated[bool, typer.Option(help="Show two looks' difference and end.")] = False,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw two looks' difference and end.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Watch pools, queues, speed and decisions live.
 
     Rates are of the last minute, or since it began. Where several gateways stand behind one
     address, what users saw is that of the one that answers, and what engines do is of all.
-    --json prints the difference of two looks and ends, as does a pipe.
+    --json and --svg tell the difference of two looks and end, as does a pipe.
     """
     with reached(url, key, context, namespace, release) as service:
         where = f"release {service.installed.release}" if service.installed else service.url
         looks = deque([look(service)])
-        if as_json or once or not Console().is_terminal:
+        if as_json or once or svg or not Console().is_terminal:
             time.sleep(every)
             found = view(looks[0], look(service))
-            _print(found, where, as_json=as_json)
+            if svg:
+                _draw(found, where, svg)
+            else:
+                _print(found, where, as_json=as_json)
             return
         with Live(console=Console(), screen=True, auto_refresh=False) as live:
             while True:
@@ -71,6 +79,14 @@ def look(service: Reached) -> Moment:
         if not page.startswith("{"):  # an error's shape, which no page of metrics has
             replicas[which] = page
     return Moment.of(at, gateway, replicas)
+
+
+def _draw(found: View, where: str, file: Path) -> None:
+    try:
+        file.write_text(picture(found, where))
+    except OSError as error:
+        what = f"{file} cannot be written: {error.strerror}"
+        raise Failure(Exit.BAD_INPUT, what) from None
 
 
 def _print(found: View, where: str, *, as_json: bool) -> None:

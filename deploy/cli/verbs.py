@@ -41,7 +41,11 @@ VERBS: Final[Mapping[str, Verb]] = {
     "top": Verb(
         "deploy.cli.top:top",
         "Watch pools, queues, speed and decisions live.",
-        ("bifocal top", "bifocal top --every 5 --json | jq '.pools[].tokens_s'"),
+        (
+            "bifocal top",
+            "bifocal top --every 5 --json | jq '.pools[].tokens_s'",
+            "bifocal top --every 20 --svg top.svg",
+        ),
     ),
     "doctor": Verb(
         "deploy.cli.doctor:doctor",

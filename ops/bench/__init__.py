@@ -9,6 +9,8 @@
     measure            one contender under one load
     bench              one run: contenders up, rounds, contenders down
     report, plot       the table, the JSON, the picture
+    start              apart from these: a pool's cold start beside Ray's own
+    watched, watcher   apart from these: what a Prometheus that watches costs those it watches
     shards             apart from these: a rank of a layout on a GPU, beside its prediction
 
 It knows no command of the product: `deploy` hands those in.

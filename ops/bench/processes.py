@@ -109,6 +109,7 @@ ROLES: Final = tuple(
     for pattern, role in (
         (r"ops\.bench\.mock", "mock"),
         (r"ops\.bench\.passthrough", "pass-through"),
+        (r"^(\S*/)?prometheus\b", "prometheus"),
         (r"^VLLM::EngineCore", "engine"),
         (r"^VLLM::|^ray::RayWorker", "engine worker"),
         # Core and worker have the command line of the server that they are forked from.

@@ -1,17 +1,32 @@
-"""A view as a terminal shows it."""
+"""A view as a terminal shows it, and as a picture of one."""
 
-from rich.console import Group, RenderableType
+import io
+import re
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ops.top.view import Pool, View
 
-MOST_DECISIONS = 8
+MOST_DECISIONS: Final = 8
+COLUMNS: Final = 110
+"""Of a picture: a pool's line fits, and it can be read on a page."""
+FONTS: Final = re.compile(r"@font-face \{.*?\}", re.DOTALL)
+"""Rich would have a reader's browser fetch its font from elsewhere; any of one width will do."""
 
 
 def screen(view: View, where: str) -> RenderableType:
     """Pools and their replicas, then what was decided."""
     return Group(_head(view, where), Text(), _pools(view), Text(), _decisions(view))
+
+
+def picture(view: View, where: str) -> str:
+    """As SVG."""
+    console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
+    console.print(screen(view, where))
+    return FONTS.sub("", console.export_svg(title="bifocal top"))
 
 
 def _head(view: View, where: str) -> Text:

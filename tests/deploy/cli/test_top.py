@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import aiohttp
+import pytest
 
 from ops.metrics import PrometheusObserver
 from serving.gateway import FixedSource
@@ -36,6 +38,20 @@ async def test_top_tells_what_pools_do_and_what_was_decided(
     assert [(each["name"], each["running"]) for each in pool["replicas"]] == [(one, 3)]
     assert found["decisions"][0]["model"] == DENSE
     assert done.code == 0
+
+
+@pytest.mark.parametrize(("name", "code"), [("top.svg", 0), ("nowhere/top.svg", 2)])
+async def test_top_draws_a_picture_where_it_can(
+    bifocal: Bifocal, tmp_path: Path, name: str, code: int
+) -> None:
+    async with serving(Peer([said()], page=engine_page(7).encode())) as one:
+        sources = [FixedSource({DENSE: [one]})]
+        async with gateway(sources=sources, keys=KEYS, observer=PrometheusObserver()) as url:
+            file = tmp_path / name
+            line = ("top", "--every", "0.2", "--svg", str(file), "--key", KEY, "--url", url)
+            done = await asyncio.to_thread(bifocal, *line)
+    assert done.code == code
+    assert (DENSE in file.read_text()) if code == 0 else "cannot be written" in done.err
 
 
 async def test_top_says_when_nobody_answers(bifocal: Bifocal) -> None:

@@ -1,7 +1,9 @@
 """Two looks in, what lies between them out."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 
 from ops.metrics import PrometheusObserver
-from ops.top import Decided, Moment, Pool, Replica, View, screen, view
+from ops.top import Decided, Moment, Pool, Replica, View, picture, screen, view
 from ops.top.view import quantile
 from serving.observer import Event, PoolNow, RequestFinished, RequestRouted
 from serving.values import ReplicaSnapshot, Target, TargetId
@@ -107,12 +109,25 @@ def test_a_quantile_lies_within_the_buckets(steps: list[int], share: float) -> N
     assert found is None or 0 <= found <= len(steps)
 
 
-def test_the_screen_holds_what_matters() -> None:
-    console = Console(width=120, record=True, file=io.StringIO())
+def a_view() -> View:
     two = (Replica("one", 1, 1, 0, 0.5, 9.0), Replica("two", 0, 0, 0, 0.0, 0.0))
     pool = Pool(MODEL, 2, 2, 0, 0, 1.5, 0.032, 2.5, two)
     many = tuple(Decided(MODEL, "off", f"reason-{n}", 20 - n) for n in range(12))
-    console.print(screen(View(60, 1, 1.5, {"overloaded": 2}, (pool,), many), "http://here"))
+    return View(60, 1, 1.5, {"overloaded": 2}, (pool,), many)
+
+
+def test_a_picture_holds_the_screen_and_fetches_nothing() -> None:
+    drawn = picture(a_view(), "http://here")
+    assert ElementTree.fromstring(drawn).tag == "{http://www.w3.org/2000/svg}svg"
+    text = drawn.replace("&#160;", " ")
+    for piece in ("http://here", "2 of 2", "reason-0"):
+        assert piece in text
+    assert not re.search(r"@font-face|url\((?!#)", drawn)
+
+
+def test_the_screen_holds_what_matters() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(screen(a_view(), "http://here"))
     text = console.export_text()
     for piece in ("2 of 2", "32 ms", "2.5 s", "two", "reason-0", "others", "2 overloaded"):
         assert piece in text
