@@ -110,6 +110,16 @@ def test_of_very_many_wrong_fields_the_first_are_named() -> None:
     assert len(error.message) < 500
 
 
+def test_what_was_meant_is_looked_for_only_of_fields_that_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes long, and the body's sender says how many there are."""
+    looked_for: list[str] = []
+    monkeypatch.setattr(beyond, "get_close_matches", lambda name, *_, **__: looked_for.append(name))
+    refused(**{f"temperatur{number:03}": 1 for number in range(100)})
+    assert len(looked_for) == 8
+
+
 def test_a_field_stands_in_one_place_only() -> None:
     for table in wire.NAMES.values():
         assert not table & set(KNOWN)
