@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -156,8 +156,10 @@ class Supervisor:
                 self._report.say(f"{each.name} is ready, too")
 
     def _end(self) -> None:
-        self._report.close()
-        self._report.say("stopping")
+        """Whoever closed the terminal hears of it no more."""
+        with suppress(OSError):
+            self._report.close()
+            self._report.say("stopping")
         self._service.end()
 
     def _forget(self) -> None:
@@ -166,8 +168,11 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C, SIGTERM and a closed terminal ask for the same."""
+        """Ctrl-C, SIGTERM and a closed terminal ask for the same; of the last `nohup` wants us not
+        to hear."""
         asked = dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), self._stop)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            del asked[signal.SIGHUP]
         asked[ANOTHER_GATEWAY] = self._other_gateway
         before = {each: signal.signal(each, partial(_set, event)) for each, event in asked.items()}
         try:

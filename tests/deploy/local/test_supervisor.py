@@ -1,6 +1,7 @@
 """When the supervisor waits, tries again, gives up, heals and ends; with a service that only says
 what each test wants it to say."""
 
+import errno
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,6 +131,43 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing(
     assert any("ready after" in line and service.url in line for line in lines)
     assert any(line.lstrip().startswith("curl http://127.0.0.1:8000/v1/chat") for line in lines)
     assert (service.ended, service.ray.forgotten, state.load()) == (1, True, None)
+
+
+class ClosedAtTheEnd(Lines):
+    def say(self, text: str) -> None:
+        super().say(text)
+        if text == "stopping":
+            raise OSError(errno.EIO, "the terminal is gone")
+
+
+def test_a_terminal_that_was_closed_leaves_nothing_running(
+    tmp_path: Path, state: StateFolder
+) -> None:
+    service = Service(tmp_path)
+    lines = ClosedAtTheEnd("stop it with")
+    Supervisor(service, state, lines).run()  # type: ignore[arg-type]  # as far as it goes
+    assert (service.ended, service.ray.forgotten, state.load()) == (1, True, None)
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["a closed terminal", "nohup"])
+def test_a_hangup_ends_it_unless_it_was_told_not_to_hear(
+    tmp_path: Path, state: StateFolder, ignored: bool
+) -> None:
+    service, ticks = Service(tmp_path), iter([signal.SIGHUP, signal.SIGTERM])
+    sent: list[signal.Signals] = []
+
+    def tick(now: float) -> bool:
+        sent.append(next(ticks))
+        signal.raise_signal(sent[-1])
+        return False
+
+    service.gateway.restart_if_due = tick
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        run(service, state)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert len(sent) == (2 if ignored else 1)
 
 
 def test_a_ray_that_did_not_start_gets_a_second_try(tmp_path: Path, state: StateFolder) -> None:
