@@ -6,6 +6,7 @@ A lock on the folder, held while a supervisor lives, is the truth about whether 
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from deploy.local.processes import ProcessId
 
 Progress = Literal["starting", "ready", "failed"]
 FILE: Final = "state.json"
+LOOK_S: Final = 0.01
+"""Much longer than a look at the lock takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +116,12 @@ class StateFolder:
         return self.path / "ray-token"
 
     def lock(self) -> bool:
-        """True for the one supervisor; the system lets go when it dies, however it dies."""
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
+        """True for the one supervisor; the system lets go when it dies, however it dies. Whoever
+        only looks has let go a moment later, so it is tried twice."""
+        if (handle := self._taken(fcntl.LOCK_EX)) is None:
+            time.sleep(LOOK_S)
+            handle = self._taken(fcntl.LOCK_EX)
+        if handle is None:
             return False
         self._lock = handle
         return True
@@ -129,11 +132,21 @@ class StateFolder:
             self._lock = None
 
     def is_locked(self) -> bool:
+        """By a lock that those who look share: they must not take each other for a supervisor."""
         if self._lock is not None:
             return True
-        free = self.lock()
-        self.unlock()
-        return not free
+        if (handle := self._taken(fcntl.LOCK_SH)) is not None:
+            os.close(handle)
+        return handle is None
+
+    def _taken(self, kind: int) -> int | None:
+        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        return handle
 
     def new_secret(self, file: Path) -> str:
         secret = secrets.token_urlsafe(32)

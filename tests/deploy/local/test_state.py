@@ -1,14 +1,16 @@
 """The state folder."""
 
+import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
-from deploy.local.state import Running, StateFolder, running_here
+from deploy.local.state import LOOK_S, Running, StateFolder, running_here
 
 RUNNING = Running(
     supervisor=ProcessId(12, 3.5),
@@ -84,6 +86,16 @@ def test_one_supervisor_holds_the_lock(tmp_path: Path) -> None:
     assert second.is_locked()
     first.unlock()
     assert second.lock()
+    second.unlock()
+
+
+def test_who_only_looks_is_no_supervisor_to_another_who_looks(tmp_path: Path) -> None:
+    first, second = StateFolder(tmp_path), StateFolder(tmp_path)
+    with (tmp_path / "lock").open("w") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)  # as `is_locked` holds it for a moment
+        assert not first.is_locked()
+        threading.Timer(LOOK_S / 10, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        assert second.lock()
     second.unlock()
 
 
