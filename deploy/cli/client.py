@@ -17,6 +17,8 @@ from deploy.failure import Exit, Failure
 
 SILENCE_S: Final = 600.0
 """Longer than the gateway waits for an engine's first byte; after it come keep-alive comments."""
+AT_ONCE_S: Final = 30.0
+"""What no engine is asked for is there in moments; a replica's page takes 2 s at most."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 
 
@@ -58,9 +60,9 @@ def ask(
     body: Mapping[str, Any],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
-    """Raises Failure: unreachable or loading (3), refused (2), failed (1)."""
+    """Raises Failure: unreachable or loading (4), refused (2), failed (1)."""
     started = clock()
-    connection, path = _connection(url)
+    connection, path = _connection(url, SILENCE_S)
     with closing(connection):
         try:
             with _sent(connection, path, key, body) as response:
@@ -74,7 +76,7 @@ def ask(
 
 def check(url: str, key: str | None) -> None:
     """That the service answers and takes the key. Raises Failure as `ask` does."""
-    connection, path = _connection(url)
+    connection, path = _connection(url, AT_ONCE_S)
     with closing(connection):
         try:
             connection.request("GET", f"{path}/v1/models", headers=_headers(key))
@@ -95,7 +97,7 @@ def exchange(
 ) -> bytes:
     """One short question to the endpoint itself; `fine` are the answers that are no failures.
     Raises Failure as `ask` does."""
-    connection, prefix = _connection(url)
+    connection, prefix = _connection(url, AT_ONCE_S)
     headers = {"content-type": "application/json", **_headers(key)}
     text = None if body is None else json.dumps(body).encode()
     with closing(connection):
@@ -109,10 +111,10 @@ def exchange(
             raise _unreachable(url, error) from None
 
 
-def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+def _connection(url: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    return kind(parts.hostname or "", parts.port, timeout=SILENCE_S), parts.path.rstrip("/")
+    return kind(parts.hostname or "", parts.port, timeout=timeout_s), parts.path.rstrip("/")
 
 
 def _sent(
