@@ -3,6 +3,7 @@
 Exit codes: 0 stopped, 1 it did not stop, 4 nothing was running.
 """
 
+import contextlib
 import os
 import signal
 import time
@@ -39,7 +40,8 @@ def _clean_up(state: StateFolder) -> None:
 def _stop(running: Running, state: StateFolder) -> None:
     typer.echo("stopping")
     if running.supervisor.alive:
-        os.kill(running.supervisor.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it may end by itself meanwhile
+            os.kill(running.supervisor.pid, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE_S
     while not state.lock():
         if time.monotonic() > deadline:

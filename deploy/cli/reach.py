@@ -80,16 +80,21 @@ def installed(kubectl: Kubectl, release: str | None) -> Installed:
     if len(deployments) > 1:
         what = f"there are several releases {where}: {', '.join(sorted(releases))}"
         raise Failure(Exit.BAD_INPUT, what, "name one with --release")
-    service = next(
-        each["metadata"]["name"]
-        for each in found
-        if each["kind"] == "Service" and each["spec"].get("clusterIP") != "None"
-    )
     volumes = deployments[0]["spec"]["template"]["spec"].get("volumes", [])
     keys = _source(volumes, "keys", "secret", "secretName")
     config = _source(volumes, "config", "configMap", "name") or ""
     orders = _source(volumes, "orders", "configMap", "name")
-    return Installed(kubectl, releases[0], service, config, keys, orders)
+    return Installed(kubectl, releases[0], _service(found, releases[0]), config, keys, orders)
+
+
+def _service(found: list[dict[str, Any]], release: str) -> str:
+    """Not the headless one, by which gateways find each other. Raises Failure."""
+    for each in found:
+        if each["kind"] == "Service" and each["spec"].get("clusterIP") != "None":
+            name: str = each["metadata"]["name"]
+            return name
+    what = f"the gateway of {release} has no Service"
+    raise Failure(Exit.NOT_RUNNING, what, "`helm upgrade` of the release makes it anew")
 
 
 def admin_key(found: Installed) -> str:

@@ -168,7 +168,7 @@ class Rollout:
             time.sleep(TICK_S)
 
     def _statuses(self, pools: list[Pool]) -> list[PoolStatus]:
-        """None while Ray is late to answer."""
+        """Of no pool while Ray is late to answer."""
         self._now()
         try:
             answer = self._ray.applications()
