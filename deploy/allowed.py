@@ -132,7 +132,8 @@ def _step(annotation: Any, step: int | str) -> Any:
             )
     if maps:
         return maps[0]
-    is_union = len(list(_options(annotation))) > 1
+    # What may be left out is no part that pydantic would name.
+    is_union = len([each for each in _options(annotation) if each is not type(None)]) > 1
     return None if sections and not is_union else _TAG
 
 

@@ -26,6 +26,7 @@ from serving.keys import KeyStore
 from serving.observer import Observer
 from serving.routing import Family
 from serving.routing.absence import Policy
+from serving.tracing import Sampler
 from serving.values import ModelName
 
 
@@ -60,6 +61,7 @@ def build(
         keep_alive=cluster.gateway.keep_alive,
         longest_answer=cluster.longest_answer,
         standing=StandingOrders(orders),
+        sampler=None if cluster.tracing is None else Sampler(cluster.tracing.sample),
     )
     me = f"{platform.node()}-{secrets.token_hex(4)}"
     peering = Peering.of(me, peers, pool_token) if peers and pool_token else None

@@ -75,6 +75,7 @@ def _fields(event: RequestFinished) -> dict[str, Any]:
         "reasoning_tokens": usage and usage.reasoning_tokens,
         "answer_tokens": usage and usage.answer_tokens,
         "retries": event.retries or None,
+        "trace": event.trace and f"{event.trace.id:032x}",
     }
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from serving.tracing import Trace
 from serving.values import ModelName, Outcome, ReplicaSnapshot, RequestId, Route, Team, Usage
 
 
@@ -40,6 +41,8 @@ class RequestFinished:
     """None when the engine did not say, as after an abort."""
     error_code: str | None = None
     retries: int = 0
+    trace: Trace | None = None
+    """Of the few requests that are traced; nobody changes it any more."""
 
     @property
     def tpot_s(self) -> float | None:

@@ -16,6 +16,7 @@ PURE = (
     "serving.values",
     "serving.errors",
     "serving.observer",
+    "serving.tracing",
     "serving.catalog",
     "serving.config",
     "serving.keys",
@@ -27,7 +28,16 @@ PURE = (
     "serving.balance",
     "serving.wire",
 )
-HEAVY = {"ray", "vllm", "torch", "starlette", "aiohttp", "uvicorn", "prometheus_client"}
+HEAVY = {
+    "ray",
+    "vllm",
+    "torch",
+    "starlette",
+    "aiohttp",
+    "uvicorn",
+    "prometheus_client",
+    "opentelemetry",
+}
 
 
 def loaded_by(*modules: str) -> set[str]:
@@ -104,6 +114,7 @@ FACADES = {
         "Metric",
         "PrometheusObserver",
     },
+    "ops.traces": {"Traces"},
     "deploy.cli": {"main"},
 }
 

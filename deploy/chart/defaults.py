@@ -19,8 +19,9 @@ from serving.config import GatewaySpec
 WIDTH: Final = 100
 HEAD: Final = """# Made by `python -m deploy.chart`; edit what it is made from.
 #
-# A cluster file is a values file: `gpus` and `models` are needed; `router`, `slo`, `weights` and
-# the other keys of `gateway` are as docs/config.md has them. See profiles/ for whole ones.
+# A cluster file is a values file: `gpus` and `models` are needed; `router`, `slo`, `tracing`,
+# `weights` and the other keys of `gateway` are as docs/config.md has them. See profiles/ for whole
+# ones.
 """
 _OF_FILE: Final[dict[type[BaseModel], type[BaseModel]]] = {
     Values: Cluster,

@@ -28,7 +28,7 @@ from serving.layout.gpus import KINDS
 from serving.layout.memory import DEFAULT_UTILISATION
 from serving.layout.support import is_published
 from serving.layout.values import Precision
-from serving.pools.engine import ACCELERATORS, Hardware, Pool
+from serving.pools.engine import ACCELERATORS, TRACED, Hardware, Pool
 from serving.pools.serve_config import (
     DEPLOYMENT,
     ONE_MORE_PERCENT,
@@ -97,6 +97,7 @@ def head() -> dict[str, Any]:
         "engine": common,
         "planned": PLANNED,
         "env": env,
+        "traced": TRACED,
         "accelerators": sorted(ACCELERATORS),
         "node": {**POD, **_as_on_one_machine()},
         "head": HEAD,

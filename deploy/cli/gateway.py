@@ -7,6 +7,8 @@
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from deploy.server import Inherited, run
 from deploy.succession import READY
 from ops.logs import JsonLines, RequestLog
 from ops.metrics import PrometheusObserver
+from serving.config import TracingSpec
 from serving.keys import KeyStore
 from serving.observer import Observer
 from serving.values import ModelName
@@ -81,32 +84,47 @@ def gateway(
     cluster = cluster_of(config)
     place, spec = _environment(), cluster.gateway
     address = host or spec.host
-    app = build(
-        cluster,
-        ray_url=_checked(ray_url) or place.ray_url,
-        ray_token=place.ray_token,
-        pool_token=place.pool_token,
-        target_tokens=_target_tokens(cluster),
-        keys=_keys(spec.keys, address),
-        observer=_observer(cluster, log),
-        orders=None if orders is None else OrdersFile(orders),
-        peers=_addresses(peers),
-    )
-    _write_logs(log)
-    listen_at = spec.port if port is None else port
-    run(
-        app,
-        host=address,
-        port=listen_at,
-        longest_answer=cluster.longest_answer,
-        inherited=_inherited(listen_fd, ready_fd),
-    )
+    with _traced(cluster.tracing, _observer(cluster, log)) as observer:
+        app = build(
+            cluster,
+            ray_url=_checked(ray_url) or place.ray_url,
+            ray_token=place.ray_token,
+            pool_token=place.pool_token,
+            target_tokens=_target_tokens(cluster),
+            keys=_keys(spec.keys, address),
+            observer=observer,
+            orders=None if orders is None else OrdersFile(orders),
+            peers=_addresses(peers),
+        )
+        _write_logs(log)
+        run(
+            app,
+            host=address,
+            port=spec.port if port is None else port,
+            longest_answer=cluster.longest_answer,
+            inherited=_inherited(listen_fd, ready_fd),
+        )
 
 
 def _observer(cluster: Cluster, log: Log) -> Observer:
     offered = {name: facts.modes.offered for name, facts in cluster.served.items()}
     metrics = PrometheusObserver(slo=cluster.slo, offered=offered)
     return RequestLog(metrics) if log is Log.JSON else metrics
+
+
+@contextmanager
+def _traced(spec: TracingSpec | None, beside: Observer) -> Iterator[Observer]:
+    """What has ended by then is sent when the gateway ends."""
+    if spec is None:
+        yield beside
+        return
+    from ops.traces import Traces  # noqa: PLC0415 - gRPC takes a while to load, and few trace
+
+    traces = Traces(beside, spec.endpoint)
+    try:
+        yield traces
+    finally:
+        traces.end()
 
 
 def _write_logs(log: Log) -> None:

@@ -3,7 +3,7 @@
 python -m deploy.image.lock > deploy/image/gateway.lock
 
 The same pins and hashes as everywhere else, but only those packages that bifocal needs without its
-extras: 50 MB, and not the engines' 3 GB.
+extras: 73 MB, and not the engines' 3 GB.
 """
 
 import re

@@ -100,6 +100,8 @@ def _flat(cluster: Cluster) -> dict[Place, Any]:
 
 
 def _cut(place: Place, old: Cluster, new: Cluster) -> Place:
+    if place[0] == "tracing" and None in (old.tracing, new.tracing):
+        return place[:1]
     sections: dict[str, Iterable[str]] = {
         "models": old.models.keys() ^ new.models.keys(),
         "gpus": old.gpus.keys() ^ new.gpus.keys(),

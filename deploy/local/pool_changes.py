@@ -122,6 +122,6 @@ def _concerns(place: Place, name: ModelName, new: Cluster, old: Cluster) -> bool
             return model == name
         case ("gpus", group, *_):
             return any(name in each.models and each.models[name].on == group for each in (new, old))
-        case ("weights", *_) | ("longestAnswer",):
+        case ("weights", *_) | ("longestAnswer",) | ("tracing",) | ("tracing", "endpoint"):
             return name in new.models and name in old.models
     return False

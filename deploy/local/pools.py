@@ -28,7 +28,8 @@ def _pool(name: ModelName, spec: ModelSpec, cluster: Cluster) -> Pool:
     hardware = _hardware(cluster.gpus[spec.on])
     source = _source(spec, facts, cluster.weights)
     wanted = None if is_folder(source) else Wanted(source, cluster.weights.environment)
-    return Pool(name, spec, facts, hardware, source, wanted)
+    traces = None if cluster.tracing is None else cluster.tracing.endpoint
+    return Pool(name, spec, facts, hardware, source, wanted, traces)
 
 
 def _hardware(group: GpuSpec) -> Hardware:

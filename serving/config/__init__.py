@@ -9,6 +9,7 @@ from serving.config.models import COUNTS, MEMORY_ARGUMENT, OURS, LayoutSpec, Mod
 from serving.config.section import Section
 from serving.config.slo import Promise, Slo
 from serving.config.spec import RouterSpec, ServingSpec
+from serving.config.tracing import TracingSpec
 from serving.config.units import Bytes, Seconds
 from serving.config.weights import WeightsSpec
 
@@ -29,5 +30,6 @@ __all__ = [
     "Section",
     "ServingSpec",
     "Slo",
+    "TracingSpec",
     "WeightsSpec",
 ]

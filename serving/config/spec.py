@@ -9,6 +9,7 @@ from serving.config.gateway import GatewaySpec
 from serving.config.models import ModelSpec
 from serving.config.section import Section, default
 from serving.config.slo import Slo
+from serving.config.tracing import TracingSpec
 from serving.config.units import Seconds
 from serving.config.weights import WeightsSpec
 from serving.values import Mode, ModelName
@@ -37,6 +38,8 @@ class ServingSpec(Section):
     """Where the endpoint listens and who may use it."""
     slo: Slo = Slo()
     """What each mode promises."""
+    tracing: TracingSpec | None = None
+    """Where traces of requests go. Default: there are none."""
     longest_answer: Seconds = default("1h")
     """The most that one answer may take. Every timer that could cut a stream follows from it."""
 

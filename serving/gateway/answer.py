@@ -19,6 +19,7 @@ from serving.gateway.sending import Going, Sender
 from serving.gateway.service import Service
 from serving.gateway.watch import Limit, Watch
 from serving.observer import ReplicaFailed
+from serving.tracing import Stage, step
 from serving.values import Mode, RequestId, Route
 from serving.wire import chat, completions
 from serving.wire import request as wire
@@ -54,6 +55,8 @@ class Answers:
         call = Call(id, endpoint.name, endpoint.path, self._path.clock())
         try:
             call.team = self._service.keys.team_of(request.secret, time.time())
+            if (sampler := self._service.sampler) is not None:
+                call.trace = sampler.begin(request.headers.get(b"traceparent"), call.started)
             self._admit()
             try:
                 await self._serve(endpoint, request, reply, call)
@@ -75,7 +78,8 @@ class Answers:
             body = decode_object(await request.body(limits.body_size), limits.json_depth)
             watch.client(request)
             parsed = call.request = endpoint.parse(body, limits)
-            route = self._decide(parsed, call)
+            with step(call.trace, Stage.DECIDE, self._path.clock):
+                route = self._decide(parsed, call)
             await self._sender.answer(Going.of(call, reply, parsed, watch), route)
 
     def _decide(self, parsed: wire.WireRequest, call: Call) -> Route:

@@ -5,6 +5,7 @@ from typing import Final
 
 from serving.errors import BifocalError, InternalError
 from serving.observer import RequestFinished
+from serving.tracing import Trace
 from serving.values import Outcome, RequestId, Route, Team, Usage
 from serving.wire.request import WireRequest
 
@@ -33,6 +34,8 @@ class Call:
     """When the first content went out, after which nothing is retried."""
     usage: Usage | None = None
     error: BifocalError | None = None
+    trace: Trace | None = None
+    """None of most requests."""
 
     def finished(self, now: float, *, complete: bool) -> RequestFinished:
         error = self.error
@@ -52,4 +55,5 @@ class Call:
             usage=self.usage,
             error_code=None if error is None else error.code,
             retries=self.retries,
+            trace=self.trace,
         )

@@ -20,6 +20,7 @@ from serving.gateway.replica import Attempt
 from serving.gateway.upstream import BROKE, NO_CONNECTION, Upstream
 from serving.gateway.watch import Limit, Watch
 from serving.observer import Observer, ReplicaFailed
+from serving.tracing import Stage, Step, step
 from serving.values import ModelName, Route, Target
 from serving.wire.engine import RETRY_AFTER_S, engine_error, event_error
 from serving.wire.json import encode
@@ -52,6 +53,8 @@ class Exchange:
     model: ModelName
     body: bytes
     watch: Watch
+    step: Step | None = None
+    """The attempt that is under way, if the request is traced."""
 
 
 async def relay(
@@ -106,8 +109,10 @@ async def _attempt(path: Path, exchange: Exchange, reply: Reply, target: Target)
                 path.clock(),
                 lambda: patience.reschedule(loop.time()),
             )
+            traced = step(call.trace, Stage.ATTEMPT, path.clock, call.route, target)
             try:
-                await _exchange(path, exchange, reply, target, attempt)
+                with traced as exchange.step:
+                    await _exchange(path, exchange, reply, target, attempt)
             finally:
                 attempt.end()
     except TimeoutError as error:
@@ -118,14 +123,17 @@ async def _attempt(path: Path, exchange: Exchange, reply: Reply, target: Target)
 async def _exchange(
     path: Path, exchange: Exchange, reply: Reply, target: Target, attempt: Attempt
 ) -> None:
-    call = exchange.call
+    call, traced = exchange.call, exchange.step
+    parent = None if traced is None else traced.traceparent
     seen_before, call.seen = call.seen, True
     try:
-        response = await path.upstream.post(target, call.path, exchange.body, call.id)
+        response = await path.upstream.post(target, call.path, exchange.body, call.id, parent)
     except EngineUnavailable as error:
         if isinstance(error.__cause__, NO_CONNECTION):
             call.seen = seen_before
         raise
+    if traced is not None:
+        traced.first_byte = path.clock()
     try:
         if response.status != 200:
             raise engine_error(response.status, await response.read())
@@ -193,6 +201,8 @@ def _begin(path: Path, exchange: Exchange) -> None:
     """The first content: from now on the other deadline holds."""
     call = exchange.call
     call.first_token = path.clock()
+    if exchange.step is not None:
+        exchange.step.first_token = call.first_token
     exchange.watch.allow(path.longest_answer, call.started)
 
 

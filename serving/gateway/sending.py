@@ -18,6 +18,7 @@ from serving.gateway.service import Service
 from serving.gateway.watch import Watch
 from serving.observer import RequestRouted
 from serving.routing.absence import most_waiting
+from serving.tracing import Stage, step
 from serving.values import Mode, ModelName, Route
 from serving.wire import request as wire
 
@@ -92,7 +93,8 @@ class Sender:
         going.watch.hush()
         going.watch.allow(self._path.longest_answer, going.call.started)
         any_mode = not going.parsed.is_chat
-        return await self._away.next(route, since, tries, any_mode=any_mode)
+        with step(going.call.trace, Stage.HOLD, self._path.clock, route):
+            return await self._away.next(route, since, tries, any_mode=any_mode)
 
     async def _stand_in(self, going: Going, home: Route, other: Route, why: BifocalError) -> None:
         """What the other cannot do is no fault of the request: then it is as if there were none."""

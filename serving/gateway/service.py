@@ -10,6 +10,7 @@ from serving.gateway.standing import StandingOrders
 from serving.keys import KeyStore
 from serving.observer import Observer
 from serving.routing.absence import Policy
+from serving.tracing import Sampler
 from serving.values import ModelName
 
 
@@ -38,3 +39,5 @@ class Service:
     """Seconds."""
     standing: StandingOrders = field(default_factory=StandingOrders)
     """What operators have ordered."""
+    sampler: Sampler | None = None
+    """None: no request is traced."""

@@ -63,10 +63,17 @@ class Upstream:
         self._urls: dict[tuple[str, str], URL] = {}
 
     async def post(
-        self, target: Target, path: str, body: bytes, id: RequestId
+        self,
+        target: Target,
+        path: str,
+        body: bytes,
+        id: RequestId,
+        traceparent: str | None = None,
     ) -> aiohttp.ClientResponse:
         """Raises EngineUnavailable when no answer begins."""
         headers: dict[str, str] = {"x-request-id": id}
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
         if target.token is not None:
             headers["authorization"] = f"Bearer {target.token}"
         try:

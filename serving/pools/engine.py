@@ -30,6 +30,13 @@ ACCELERATORS: Final = frozenset(
     {"A100", "A10G", "B200", "B300", "GB200", "GB300", "H100", "H20", "H200", "L4", "L40S", "T4"}
 )
 """The names by which Ray knows a node's GPUs."""
+TRACED: Final = {
+    "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+    "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "2",
+}
+"""Of an engine that sends spans, as OpenTelemetry's SDK in it reads them. The gateway says which
+requests are traced; the engine by itself would record each of the others as a trace of its own. A
+collector that is away is given up after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class Pool:
     """A folder, if absolute; else what is to be fetched first."""
     weights: Wanted | None = None
     """What is to be fetched, and how."""
+    traces: str | None = None
+    """Where the engine sends its spans."""
 
     @property
     def is_local(self) -> bool:
@@ -131,6 +140,7 @@ def arguments(pool: Pool) -> dict[str, Any]:
         # AWQ and GPTQ are left to the checkpoint: named, they would lose vLLM's faster kernels.
         **({"quantization": "fp8"} if spec.precision == "fp8" else {}),
         **({"enforce_eager": True} if pool.hardware.cpu else {}),
+        **({"otlp_traces_endpoint": pool.traces} if pool.traces else {}),
         **spec.engine,
     }
 
@@ -165,6 +175,7 @@ def environment(pool: Pool, cache: str) -> dict[str, str]:
         "VLLM_CACHE_ROOT": f"{cache}/vllm",
         "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor",
         "HF_HUB_OFFLINE": "1",
+        **(TRACED | {"OTEL_SERVICE_NAME": f"bifocal-pool-{pool.name}"} if pool.traces else {}),
         **(_cpu_environment(pool) if pool.hardware.cpu else {}),
         **pool.hardware.network,
         **pool.spec.env,

@@ -98,7 +98,8 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
         pytest.param(
             GOOD + "longstAnswer: 1h\n",
             "b.yaml:3: longstAnswer: unknown key; did you mean longestAnswer? "
-            "allowed: models, weights, router, gateway, slo, longestAnswer, gpus",
+            "allowed: models, weights, router, gateway, slo, tracing, longestAnswer, "
+            "gpus",
             id="unknown key",
         ),
         pytest.param(
@@ -115,6 +116,26 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             GOOD + "weights: {address: hub.example}\n",
             "b.yaml:3: weights.address: found 'hub.example'; allowed: text like ^https?://",
             id="an address that is none",
+        ),
+        pytest.param(
+            GOOD + "tracing: {endpoint: 'collector:4317'}\n",
+            "b.yaml:3: tracing.endpoint: found 'collector:4317'; allowed: text like ^http://",
+            id="a collector without a scheme",
+        ),
+        pytest.param(
+            GOOD + "tracing: {endpoint: 'http://c:4317', sample: 0}\n",
+            "b.yaml:3: tracing.sample: found 0; allowed: a number > 0 and <= 1",
+            id="no trace at all",
+        ),
+        pytest.param(
+            GOOD + "tracing: {endpoint: 'http://c:4317', sampel: 1}\n",
+            "b.yaml:3: tracing.sampel: unknown key; did you mean sample? allowed: endpoint, sample",
+            id="a key of tracing that is none",
+        ),
+        pytest.param(
+            GOOD + "tracing: {sample: 1}\n",
+            "b.yaml:3: tracing.endpoint: missing; allowed: text like",
+            id="traces for nobody",
         ),
         pytest.param(
             GOOD + "zzz: 1\n", "b.yaml:3: zzz: unknown key; allowed: models,", id="far from any key"

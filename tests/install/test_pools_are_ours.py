@@ -120,6 +120,14 @@ FILES: dict[str, Manifest] = {
         "gpus": {"big": H100 | {"nodes": 2, "upgrade": {"strategy": "blueGreen"}}},
         "models": {"qwen3-8b": {"on": "big", "layout": {"tensor": 8}}},
     },
+    "traces": {
+        "gpus": {"big": H100},
+        "models": {
+            "qwen3-8b": {"on": "big"},
+            "qwen3-0.6b": {"on": "big", "env": {"OTEL_TRACES_SAMPLER": "always_on"}},
+        },
+        "tracing": {"endpoint": "http://collector.monitoring:4317"},
+    },
     "ranks on a CPU": {
         "gpus": {"cpu": {"kind": "cpu", "perNode": 2}},
         "models": {

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from ops.logs import JsonLines, RequestLog
 from ops.metrics import PrometheusObserver
 from serving.observer import Observer, RequestFinished, RequestRouted
+from serving.tracing import Trace
 from tests.ops.metrics.test_observer import REFUSED, ROUTE, WHOLE
 
 
@@ -53,6 +55,13 @@ def test_a_request_that_ended_is_one_line_with_its_id(caplog: pytest.LogCaptureF
         "reasoning_tokens": 4,
         "answer_tokens": 7,
     }
+
+
+def test_a_request_that_is_traced_has_the_id_of_its_trace(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (line,) = lines(caplog, replace(WHOLE, trace=Trace(0xABC, 1, None, 0.0)))
+    assert line["trace"] == f"{'0' * 29}abc"
 
 
 def test_what_is_not_known_is_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,10 +26,11 @@ other, and the user's own words come last. A test holds the two equal for every 
 {{- $gpu := splitList "-" $group.kind | first | upper }}{{ $accelerator := ternary $gpu nil (has $gpu $table.accelerators) -}}
 {{- $args := dict "name" $name "source" ($weights.source | default $weights.folder) "cpu" (not $byRay) "accelerator" $accelerator "stuck_after_s" $stuck -}}
 {{- if $weights.source }}{{ $_ := set $args "weights" $weights }}{{ end -}}
-{{- $_ := set $args "engine" (include "bifocal.laid" (list $table.engine $of.engine $sizes $cut.engine ($model.engine | default dict)) | fromJson) -}}
+{{- $spans := dict }}{{ $traced := dict }}{{ with $root.Values.tracing }}{{ $spans = dict "otlp_traces_endpoint" .endpoint }}{{ $traced = set (deepCopy $table.traced) "OTEL_SERVICE_NAME" (printf "bifocal-pool-%s" $name) }}{{ end -}}
+{{- $_ := set $args "engine" (include "bifocal.laid" (list $table.engine $of.engine $sizes $cut.engine $spans ($model.engine | default dict)) | fromJson) -}}
 {{- $_ := set $args "deployment" (include "bifocal.placement" (list $root $group $layout $byRay $accelerator) | fromJson) -}}
 {{- $env := list $table.env (dict "VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS" (ceil $stuck | int | toString)) -}}
-{{- $env = concat $env (list $cut.env (include "bifocal.network.env" $group | fromJson) ($model.env | default dict)) -}}
+{{- $env = concat $env (list $traced $cut.env (include "bifocal.network.env" $group | fromJson) ($model.env | default dict)) -}}
 {{- dict "name" $name "route_prefix" (printf "/pools/%s" $name) "import_path" $table.builder
       "runtime_env" (dict "env_vars" (include "bifocal.laid" $env | fromJson)) "args" $args
       "deployments" (list (include "bifocal.scale" (list $root $model $layout (index . 2)) | fromJson)) | toJson -}}

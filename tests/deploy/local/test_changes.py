@@ -1,7 +1,7 @@
 """What each field of the cluster file changes in a running service, and what it costs."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel
@@ -25,6 +25,7 @@ BASE: dict[str, Any] = {
 }
 GPU, CPU, FIXED = "qwen3-8b", "pocket-dense", "qwen3-0.6b"
 CPUS = 3
+COLLECTOR = "http://collector:4317"
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,6 +124,13 @@ FIELDS = [
     ),
     ("slo.availability", {"slo": {"availability": 0.99}}, {}, "gateway"),
     ("longestAnswer", {"longestAnswer": "2h"}, ALL_ADJUSTED, "gateway"),
+    ("tracing.endpoint", {"tracing": {"endpoint": COLLECTOR}}, ROLLED | SURGED, "gateway"),
+    (
+        "tracing.sample",
+        {"tracing": {"endpoint": COLLECTOR, "sample": 1}},
+        ROLLED | SURGED,
+        "gateway",
+    ),
     ("gpus.*.kind", {"gpus": {"h100": {"kind": "h200-141g"}}}, None, REFUSED),
     ("gpus.*.perNode", {"gpus": {"h100": {"perNode": 4}}}, None, REFUSED),
     ("gpus.*.nodes", {"gpus": {"h100": {"nodes": 3}}}, None, REFUSED),
@@ -166,7 +174,9 @@ def leaves(model: type[BaseModel], at: str = "") -> Iterator[str]:
         if not inner or field.alias == "replicas":
             yield here
         else:
-            yield from leaves(inner[0], f"{here}.{'*.' if field.annotation not in inner else ''}")
+            yield from leaves(
+                inner[0], f"{here}.{'*.' if get_origin(field.annotation) is dict else ''}"
+            )
 
 
 # Only a mixture of experts has these, and below is a test with one.
@@ -213,6 +223,24 @@ def test_a_model_in_the_place_of_another_has_no_room_beside_it() -> None:
 def test_what_has_no_room_is_refused_with_the_arithmetic(over: dict[str, Any], why: str) -> None:
     (line,) = found_for(over).refused
     assert why in line
+
+
+@pytest.mark.parametrize(
+    ("over", "keys", "pools"),
+    [
+        ({"sample": 1}, ("tracing.sample",), set()),
+        ({"endpoint": "http://other:4317"}, ("tracing.endpoint",), {GPU, CPU}),
+    ],
+)
+def test_of_how_many_traces_there_are_no_engine_knows(
+    over: dict[str, Any], keys: tuple[str, ...], pools: set[str]
+) -> None:
+    old = cluster(tracing={"endpoint": COLLECTOR})
+    found = changes(old, cluster(tracing={"endpoint": COLLECTOR} | over), cpus=CPUS)
+    assert found.gateway == keys
+    assert {change.name for change in found.pools} == pools
+    (off,) = changes(old, cluster(), cpus=CPUS).gateway
+    assert off == "tracing"
 
 
 def test_a_group_of_gpus_that_nobody_stands_on_may_go() -> None:

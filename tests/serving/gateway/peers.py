@@ -30,6 +30,7 @@ from serving.keys import KeyStore, NoKeys
 from serving.observer import Event, Observer, PoolNow, ReplicaFailed, RequestFinished, RequestRouted
 from serving.routing import Family
 from serving.routing.absence import Policy
+from serving.tracing import Sampler
 from serving.values import ModelName, Team
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -284,6 +285,7 @@ async def gateway(
     port: int = 0,
     away: Policy | None = None,
     facts: Mapping[ModelName, ModelFacts] = CATALOG,
+    sampler: Sampler | None = None,
     **limits: Any,
 ) -> AsyncIterator[str]:
     """A gateway before these replicas of both pocket models; yields its URL. `away` is what becomes
@@ -299,6 +301,7 @@ async def gateway(
         keep_alive=keep_alive,
         longest_answer=longest_answer,
         standing=standing or StandingOrders(),
+        sampler=sampler,
     )
     fixed = [FixedSource({DENSE: replicas, MOE: replicas})]
     app = Gateway(service, sources or fixed, every=0.1, peering=peering)

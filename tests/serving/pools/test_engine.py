@@ -1,5 +1,6 @@
 """A model's arguments and environment for vLLM."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from serving.catalog import CATALOG
 from serving.config import ModelSpec
 from serving.pools.engine import (
     DOOR,
+    TRACED,
     Hardware,
     Pool,
     arguments,
@@ -218,3 +220,15 @@ def test_hardware_is_known_by_rays_names(kind: str, hardware: Hardware) -> None:
 def test_the_engine_gives_a_step_as_long_as_we_do() -> None:
     found = environment(pool("qwen3-8b", stuckAfter="90500ms"), "/cache")
     assert found["VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS"] == "91"
+
+
+def test_an_engine_sends_spans_of_what_the_gateway_traces_if_there_is_a_collector() -> None:
+    bare = pool("qwen3-8b")
+    assert "otlp_traces_endpoint" not in arguments(bare)
+    assert not [name for name in environment(bare, "/cache") if name.startswith("OTEL_")]
+
+    traced = replace(bare, traces="http://collector:4317")
+    assert arguments(traced)["otlp_traces_endpoint"] == "http://collector:4317"
+    found = environment(traced, "/cache")
+    assert TRACED.items() <= found.items()
+    assert found["OTEL_SERVICE_NAME"] == "bifocal-pool-qwen3-8b"
