@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -57,19 +58,27 @@ def apply(
     wanted = cluster_of(_required(config))
     state = StateFolder.of(os.environ)
     running = _running(state)
-    old = cluster_of(state.cluster_file)
-    new = as_it_listens(wanted, old)
-    found = _found(old, new, running, interrupted=state.applying_file.exists())
-    does = not (dry_run or found.nothing or found.refused)
-    if as_json:
-        typer.echo(json.dumps(_as_json(found), indent=2))
-    else:
-        typer.echo("\n".join(_lines(found)))
-    _check(found, old, new)
-    if does:
+    with _alone(state):
+        old = cluster_of(state.cluster_file)
+        new = as_it_listens(wanted, old)
+        found = _found(old, new, running, interrupted=state.applying_file.exists())
+        typer.echo(json.dumps(_as_json(found), indent=2) if as_json else "\n".join(_lines(found)))
+        _check(found, old, new)
+        if dry_run or found.nothing:
+            return
         _confirm(yes=yes)
-        _apply(_rollout(state, running, old, new, _report(as_json=as_json)), found, state)
+        _apply(_rollout(state, running, old, new, _report(as_json=as_json)), found)
         typer.echo("the service runs as the file says", err=as_json)
+
+
+@contextmanager
+def _alone(state: StateFolder) -> Iterator[None]:
+    """From the look at what runs to its end: what is applied is what was shown."""
+    try:
+        with alone(state):
+            yield
+    except NotApplied as error:
+        raise Failure(Exit.FAILED, str(error)) from None
 
 
 def _required(config: Path | None) -> Path:
@@ -140,12 +149,9 @@ def _rollout(
     )
 
 
-def _apply(rollout: Rollout, found: Changes, state: StateFolder) -> None:
+def _apply(rollout: Rollout, found: Changes) -> None:
     try:
-        with alone(state):
-            rollout.run(found)
-    except NotApplied as error:
-        raise Failure(Exit.FAILED, str(error)) from None
+        rollout.run(found)
     except KeyboardInterrupt:
         raise Failure(
             Exit.FAILED,

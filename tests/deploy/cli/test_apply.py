@@ -11,6 +11,7 @@ import yaml
 from deploy.config import load
 from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
+from deploy.local.rollout import alone
 from deploy.local.service import as_file
 from deploy.local.state import Progress, Running, StateFolder
 from tests.deploy.cli.conftest import Bifocal
@@ -113,6 +114,17 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(
     assert done.code == 2
     assert why in done.err
     assert not state.applying_file.exists()
+
+
+def test_while_another_is_at_work_nothing_is_told_of_what_would_change(
+    bifocal: Bifocal, tmp_path: Path, state: StateFolder
+) -> None:
+    """What runs now is not what will run when it is done."""
+    state.write(state.applying_file, "anything")
+    with alone(state):
+        done = apply(bifocal, tmp_path, "--dry-run")
+    assert (done.code, done.out) == (1, "")
+    assert "another `bifocal apply` is at work" in done.err
 
 
 def test_after_an_interruption_everything_is_told_anew(
