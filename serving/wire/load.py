@@ -6,9 +6,8 @@ from typing import Final
 from serving.values import Load
 
 HEADER: Final = "x-bifocal-load"
-
-
-_TOLD: Final = re.compile(r"running=(\d+);waiting=(\d+);kv=(\d+(?:\.\d+)?)(?:;.*)?")
+_TOLD: Final = re.compile(r"running=(\d{1,9});waiting=(\d{1,9});kv=(\d{1,9}(?:\.\d{1,9})?)(?:;.*)?")
+"""Python refuses to read a number of very many digits, and not everyone who says one is a door."""
 
 
 def parse_load(text: str | None) -> Load | None:

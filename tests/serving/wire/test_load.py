@@ -15,6 +15,7 @@ from serving.wire.load import parse_load
         pytest.param("running=-1;waiting=0;kv=0", None, id="negative"),
         pytest.param("running=many;waiting=0;kv=0", None, id="not numbers"),
         pytest.param("running=1", None, id="half"),
+        pytest.param(f"running={'9' * 5000};waiting=0;kv=0", None, id="no count"),
     ],
 )
 def test_a_door_is_understood_or_passed_over(text: str | None, load: Load | None) -> None:
