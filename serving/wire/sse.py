@@ -53,11 +53,6 @@ class Scanner:
         self._tail = b""
         self._begun = False
 
-    @property
-    def unfinished(self) -> bool:
-        """The stream stands in the middle of an event."""
-        return bool(self._tail)
-
     def feed(self, block: bytes) -> list[Piece]:
         data = self._tail + block if self._tail else block
         if data.endswith(_END):

@@ -95,9 +95,7 @@ def test_an_answer_that_speaks_of_events_is_only_an_answer(text: str) -> None:
 def test_an_unfinished_event_waits_for_its_end() -> None:
     scanner = Scanner()
     assert scanner.feed(content("abc")[:-3]) == []
-    assert scanner.unfinished
     assert scanner.feed(content("abc")[-3:]) == [(Kind.CONTENT, content("abc"))]
-    assert not scanner.unfinished
 
 
 def test_a_stream_without_events_is_refused_before_it_fills_the_memory() -> None:
