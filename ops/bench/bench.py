@@ -22,6 +22,7 @@ from ops.bench.values import ENGINE_LOADS, MOCK_LOADS, Load, Measurement
 
 Only = Literal["mock", "engines"]
 Stand = Callable[[Product, Room], AbstractContextManager[tuple[Contender, ...]]]
+Take = Callable[[Measurement], None]
 MOCK_SHARE: Final = 0.3
 """Of an engine's seconds: a mock answers thousands of times a second."""
 RAMP_SHARE: Final = 0.2
@@ -40,13 +41,14 @@ class Plan:
 
 
 def run(plan: Plan, product: Product, room: Room) -> Run:
-    """What could not be measured is told beside what was: engines take minutes to fail."""
+    """What could not be measured is told beside what was: engines take minutes to fail, and may do
+    so in the last round."""
     machine = machine_facts()
     measured: list[Measurement] = []
     problems: list[str] = []
-    for section in _sections(plan, product, room):
+    for section in _sections(plan, product, room, measured.append):
         try:
-            measured += section()
+            section()
         except NotReady as error:
             problems.append(str(error))
     settings = {**asdict(plan), "model": product.engine.model}
@@ -54,16 +56,14 @@ def run(plan: Plan, product: Product, room: Room) -> Run:
     return Run(machine, settings, tuple(measured), tuple(problems))
 
 
-def _sections(
-    plan: Plan, product: Product, room: Room
-) -> Iterator[Callable[[], list[Measurement]]]:
+def _sections(plan: Plan, product: Product, room: Room, take: Take) -> Iterator[Callable[[], None]]:
     if plan.only != "engines":
         # In a run of mocks alone, a peer is another gateway before such an upstream.
         others = peers(product, plan.peers, MOCK_LOADS) if plan.only == "mock" else ()
-        yield partial(_section, mocks, others, plan.seconds * MOCK_SHARE, plan, product, room)
+        yield partial(_section, mocks, others, plan.seconds * MOCK_SHARE, plan, product, room, take)
     if plan.only != "mock":
         others = peers(product, plan.peers, ENGINE_LOADS)
-        yield partial(_section, engines, others, plan.seconds, plan, product, room)
+        yield partial(_section, engines, others, plan.seconds, plan, product, room, take)
 
 
 def _section(
@@ -73,14 +73,15 @@ def _section(
     plan: Plan,
     product: Product,
     room: Room,
-) -> list[Measurement]:
+    take: Take,
+) -> None:
     with stand(product, room) as contenders:
-        return _rounds(plan.rounds, seconds, (*contenders, *others), room)
+        _rounds(plan.rounds, seconds, (*contenders, *others), room, take)
 
 
 def _rounds(
-    rounds: int, seconds: float, contenders: Sequence[Contender], room: Room
-) -> list[Measurement]:
+    rounds: int, seconds: float, contenders: Sequence[Contender], room: Room, take: Take
+) -> None:
     """All contenders under one load, then under the next: a pair is never far apart in time."""
     by_name = {each.name: each for each in contenders}
     loads = tuple(dict.fromkeys(load for each in contenders for load in each.loads))
@@ -88,14 +89,12 @@ def _rounds(
         for load in each.loads:
             room.say(f"warming up {each.name}, {load.name}")
             measure(each, load, -1, seconds=WARM_UP_S / 4, warmup_s=WARM_UP_S)
-    found = []
     for round_ in range(rounds):
         for load in loads:
             for name in order(tuple(by_name), round_):
                 one = _one(by_name[name], load, round_, seconds)
                 room.say(_line(one, rounds))
-                found.append(one)
-    return found
+                take(one)
 
 
 def _one(contender: Contender, load: Load, round_: int, seconds: float) -> Measurement:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ops.bench.loadgen import Task
-from ops.bench.processes import LOOPBACK, cpu_between, cpu_clocks
+from ops.bench.processes import LOOPBACK, NotReady, cpu_between, cpu_clocks
 from ops.bench.values import Load, Measurement, Tally
 
 PATH: Final = "/v1/chat/completions"
@@ -59,6 +59,7 @@ def bodies(model: str, load: Load) -> tuple[str, ...]:
 def measure(
     contender: Contender, load: Load, round_: int, *, seconds: float, warmup_s: float
 ) -> Measurement:
+    """Raises NotReady where the load generator does not come to its end."""
     command = [sys.executable, "-m", "ops.bench.loadgen"]
     task = _task(contender, load, seconds, warmup_s)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:  # noqa: S603 - ours
@@ -67,7 +68,7 @@ def measure(
         to.close()
         before = _at(of, "begin", contender)
         after = _at(of, "end", contender)
-        tally = msgspec.json.decode(of.read(), type=Tally)
+        tally = _tally(of.read())
     tokens = tally.tokens_per_s * tally.seconds
     spent = {**cpu_between(before, after), "load generator": tally.cpu_s}
     cpu = {role: 1000 * s / tokens for role, s in spent.items()} if tokens else {}
@@ -94,5 +95,12 @@ def _task(contender: Contender, load: Load, seconds: float, warmup_s: float) -> 
 def _at(lines: IO[bytes], mark: str, contender: Contender) -> Mapping[tuple[int, str], float]:
     """The CPU clocks when the load generator says so."""
     if (line := lines.readline().decode().strip()) != mark:
-        raise RuntimeError(f"the load generator said {line!r} for {mark!r}; its error is above")
+        raise NotReady(f"the load generator said {line!r} for {mark!r}; its error is above")
     return cpu_clocks(contender.pids)
+
+
+def _tally(told: bytes) -> Tally:
+    try:
+        return msgspec.json.decode(told, type=Tally)
+    except msgspec.DecodeError:
+        raise NotReady("the load generator told no tally; its error is above") from None

@@ -9,7 +9,7 @@ import pytest
 from ops.bench.answer import Answer
 from ops.bench.loadgen import Task, Window, percentile_ms, requests_of, run
 from ops.bench.measure import Contender, bodies, measure
-from ops.bench.processes import LOOPBACK, free_port, running, wait_until_ready
+from ops.bench.processes import LOOPBACK, NotReady, free_port, running, wait_until_ready
 from ops.bench.values import EVENTS, MOCK_LOADS, PLAIN, Load
 
 
@@ -32,6 +32,14 @@ def test_all_answers_of_the_mock_are_whole(mock: Contender, load: Load) -> None:
     assert set(found.cpu_s_per_1000_tokens) == {"mock", "load generator"}
     assert found.cpu_s_per_1000_tokens["load generator"] > 0
     assert (found.tally.ttft_p50_ms is None) == (not load.stream)
+
+
+def test_a_load_generator_that_dies_is_a_contender_that_was_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ops.bench.measure._task", lambda *_: {"host": "and no more"})
+    with pytest.raises(NotReady, match="for 'begin'"):
+        measure(Contender("x", "http://x", "x", ()), PLAIN, 0, seconds=0.1, warmup_s=0.0)
 
 
 def task(port: int, **changes: object) -> Task:
