@@ -3,6 +3,7 @@
 import pytest
 
 from serving.keys import KeyRecord, KeyRing
+from serving.routing.absence import Policy
 from serving.tracing import Sampler, Stage
 from serving.values import Outcome, Team
 from tests.serving.gateway import peers
@@ -74,3 +75,17 @@ async def test_who_has_no_key_begins_no_trace(ask: Ask) -> None:
         got = await ask(url, headers=PARENT)
     assert got.status == 401
     assert (await observer.last()).trace is None
+
+
+async def test_who_waits_for_a_pool_that_is_away_has_it_in_the_trace(ask: Ask) -> None:
+    observer = Recorder()
+    away = Policy(hold_for_s=0.2)
+    async with gateway(observer=observer, away=away, sampler=Sampler(1)) as url:
+        got = await ask(url, model="pocket-dense")
+    assert got.status == 503
+    trace = (await observer.last()).trace
+    assert trace is not None
+    assert [step.name for step in trace.steps] == [Stage.DECIDE, Stage.HOLD]
+    held = trace.steps[-1]
+    assert held.ended is not None
+    assert held.ended - held.began >= 0.2
