@@ -20,7 +20,14 @@ from deploy.cli.client import exchange
 from deploy.cli.doctor import here_of
 from deploy.cli.examine import of_context
 from deploy.cli.inputs import Config, Context, Key, Namespace, Release, Url, cluster_of, file_here
-from deploy.cli.reach import INSTANCE, Installed, Reached, installed, reached
+from deploy.cli.reach import (
+    INSTANCE,
+    Installed,
+    Reached,
+    installed,
+    nothing_of_a_cluster,
+    reached,
+)
 from deploy.doctor.finding import report
 from deploy.failure import Exit, Failure
 from deploy.kubectl import Kubectl
@@ -83,6 +90,7 @@ def _gathered(
     """What tells most comes first. A gateway that does not answer is what a bundle is for."""
     state = StateFolder.of(os.environ)
     if context is None:
+        nothing_of_a_cluster(namespace, release)
         scrubber = Scrubber([*here.secrets(state), key])
         running = running_here(os.environ)
         served = cluster_of(config or file_here())

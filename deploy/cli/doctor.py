@@ -15,6 +15,7 @@ import typer
 
 from deploy.cli.examine import of_address, of_context
 from deploy.cli.inputs import Config, Context, Json, Namespace, Release, cluster_of
+from deploy.cli.reach import nothing_of_a_cluster
 from deploy.config import Cluster, ConfigError
 from deploy.doctor import reduction
 from deploy.doctor.examination import Here, of_cluster, of_here, of_no_cluster
@@ -80,6 +81,8 @@ def doctor(
     their GPUs against what the values ask (--config, else those of the release), disks, clocks,
     storage, secrets, who keeps network policies, pods that do not run, the gateway and its pools.
     """
+    if context is None:
+        nothing_of_a_cluster(namespace, release)
     if context or url:
         if context and url:
             what = "--url and --context both name a service"

@@ -52,9 +52,7 @@ def reached(
 ) -> Iterator[Reached]:
     """Raises Failure."""
     if context is None:
-        if namespace or release:
-            what = "--namespace and --release go with --context"
-            raise Failure(Exit.BAD_INPUT, what, "name a context of your kubeconfig")
+        nothing_of_a_cluster(namespace, release)
         yield Reached(*service_of(url, key))
         return
     if url is not None:
@@ -64,6 +62,13 @@ def reached(
     secret = given or admin_key(found)
     with found.kubectl.forward(f"service/{found.service}", SERVICE_PORT) as port:
         yield Reached(f"http://127.0.0.1:{port}", secret, found)
+
+
+def nothing_of_a_cluster(namespace: str | None, release: str | None) -> None:
+    """Where no context is given. Raises Failure."""
+    if namespace or release:
+        what = "--namespace and --release go with --context"
+        raise Failure(Exit.BAD_INPUT, what, "name a context of your kubeconfig")
 
 
 def installed(kubectl: Kubectl, release: str | None) -> Installed:

@@ -62,6 +62,10 @@ def test_route_takes_every_wish(bifocal, arguments, model, thinking):
         (("key", "new", "--team", "a", "--file", "/none/k"), "/none/k cannot be written"),
         (("chat", "x", "--url", "localhost"), "--url: found 'localhost'; allowed: an address"),
         (("route",), "Missing argument"),
+        (("top", "--release", "x"), "--namespace and --release go with --context"),
+        (("status", "--release", "x"), "--namespace and --release go with --context"),
+        (("doctor", "--namespace", "x"), "--namespace and --release go with --context"),
+        (("bundle", "--namespace", "x"), "--namespace and --release go with --context"),
     ],
 )
 def test_bad_input_is_told_in_a_line_without_a_traceback(bifocal, arguments, said):
