@@ -22,15 +22,19 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_taken(host: str, port: int) -> bool:
-    """Whether binding fails, as a server's would: a port in TIME_WAIT is free."""
+    return refusal(host, port) is not None
+
+
+def refusal(host: str, port: int) -> OSError | None:
+    """Why binding fails, as a server's would: a port in TIME_WAIT is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return True
-    return False
+        except OSError as error:
+            return error
+    return None
 
 
 def url_of(host: str, port: int) -> str:

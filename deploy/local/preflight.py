@@ -5,6 +5,7 @@ Each problem says what was found and what would help. Whether another supervisor
 folder's lock to say.
 """
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -67,7 +68,13 @@ def _problems(pools: Sequence[Pool], cluster: Cluster, needed: float) -> Iterato
 
 
 def _port_problem(host: str, port: int) -> Iterable[str]:
-    if ports.is_taken(host, port):
+    error = ports.refusal(host, port)
+    if error is not None and error.errno != errno.EADDRINUSE:
+        yield (
+            f"gateway: port {port} on {host} cannot be listened at: {error.strerror}; "
+            "set an address of this machine as gateway.host, or a port from 1024 on"
+        )
+    elif error is not None:
         by = ports.holder(port)
         yield (
             f"port {port} on {host} is taken{f' by {by}' if by else ''}; "

@@ -52,6 +52,11 @@ def test_a_taken_port_is_named_with_its_holder(weights: str, taken: int) -> None
         preflight.check([pool(weights)], at(taken))
 
 
+def test_an_address_that_is_another_machines_is_not_called_taken(weights: str) -> None:
+    with pytest.raises(preflight.NotReady, match=r"on 192\.0\.2\.1 cannot be listened at: Cannot"):
+        preflight.check([pool(weights)], at(8000, host="192.0.2.1", keys="k.yaml"))
+
+
 def test_a_free_port_passes(weights: str) -> None:
     preflight.check([pool(weights)], at(free_ports(1)[0]))
 
