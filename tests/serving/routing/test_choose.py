@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,8 @@ from serving.errors import UnknownModel, UnsupportedParameter
 from serving.routing import EFFORTS, Depth, Family, Reason, choose, facts_of
 from serving.routing.choose import RULES, WISHES
 from serving.values import Mode, ModelName, RequestFacts, Route
+from serving.wire.shapes import ChatFields
+from serving.wire.wrong import choices
 
 NAMES = (
     "pocket-dense",
@@ -199,6 +201,11 @@ def test_every_reason_stands_in_a_table():
     named = {Reason.NAMED_MODEL, Reason.FAST_ASKED, Reason.DEEP_ASKED}
     away = {Reason.STANDS_IN}
     assert tables | named | forced | away == set(Reason)
+
+
+def test_the_endpoint_takes_the_efforts_that_the_router_knows() -> None:
+    hint = get_type_hints(ChatFields)["reasoning_effort"]
+    assert tuple(choices(hint, [])) == EFFORTS
 
 
 FACTS = st.builds(
