@@ -9,7 +9,13 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from serving.errors import BifocalError, BodyTooLarge, ClientGone, UnsupportedMediaType
+from serving.errors import (
+    BifocalError,
+    BodyTooLarge,
+    ClientGone,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from serving.values import RequestId
 from serving.wire import sse
 from serving.wire.json import encode
@@ -83,7 +89,9 @@ class Request:
 
     async def _read(self, limit: int) -> bytes:
         message = await self.receive()
-        body: bytes = message.get("body", b"")
+        body: bytes | bytearray = message.get("body", b"")
+        if message.get("more_body", False):
+            body = bytearray(body)  # bytes would be copied whole with each piece
         while message.get("more_body", False) and len(body) <= limit:
             message = await self.receive()
             body += message.get("body", b"")
@@ -92,7 +100,7 @@ class Request:
             raise ClientGone(msg)
         if len(body) > limit:
             raise _too_large(limit)
-        return body
+        return bytes(body)
 
     async def hang_up(self) -> None:
         """Returns when the client is gone, or its answer complete."""
@@ -154,7 +162,7 @@ class Reply:
             await self.end(sse.error_event(error))
             return
         extra = [(name.encode(), value.encode()) for name, value in error.headers().items()]
-        if isinstance(error, BodyTooLarge):
+        if isinstance(error, BodyTooLarge | RequestTimeout):
             extra.append((b"connection", b"close"))  # the rest of the body is not read
         await self.json(error.status, error.body(), *extra)
 

@@ -11,6 +11,7 @@ whoever is there is its operator. Each order, and each that is refused for want 
 line of JSON in the log of audit; no key stands in it.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -21,7 +22,13 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from serving.errors import LimitExceeded, MalformedRequest, NotAllowed, UnknownModel
+from serving.errors import (
+    LimitExceeded,
+    MalformedRequest,
+    NotAllowed,
+    RequestTimeout,
+    UnknownModel,
+)
 from serving.gateway import peers
 from serving.gateway.asgi import Reply, Request
 from serving.gateway.orders import DRAINED, KEY, LIFTED, MODE, MOST, POOL, REVOKED, Order
@@ -37,6 +44,8 @@ audit_log: Final = logging.getLogger("bifocal.audit")
 Handler = Callable[[Request, Reply, RequestId], Awaitable[None]]
 MAX_BODY: Final = 64 * 1024
 MAX_PEER_BODY: Final = 4 * 1024 * 1024
+BODY_WITHIN_S: Final = 10.0
+"""An order is a line, and another gateway gives up after a second."""
 _ID: Final = re.compile(r"[0-9a-f]{8,64}")
 _WHOLE_ID: Final = 64
 
@@ -110,7 +119,8 @@ class Operator:
         if self.peers is None:
             msg = "this gateway has no others beside it"
             raise NotAllowed(msg)
-        told = self.peers.hear(request.secret, await request.body(MAX_PEER_BODY))
+        self.peers.admit(request.secret)
+        told = self.peers.hear(await _body(request, MAX_PEER_BODY))
         await reply.whole(200, msgspec.json.encode(told), (b"content-type", b"application/json"))
 
     async def _order(self, order: Order, reply: Reply, id: RequestId) -> None:
@@ -120,10 +130,11 @@ class Operator:
             raise LimitExceeded(msg)
         before = _value(standing, order.subject)
         kept = standing.place(order, time.time())
+        after = _value(standing, order.subject)
+        # It holds from here, so this comes before anything that may fail or take its time.
+        _audit(id, order.by, order.subject, before=before, after=after)
         if self.peers is not None:
             await self.peers.meet()
-        after = _value(standing, order.subject)
-        _audit(id, order.by, order.subject, before=before, after=after)
         await reply.json(200, self._report() | {"kept": kept})
 
     def _report(self) -> dict[str, Any]:
@@ -184,8 +195,17 @@ class Operator:
         raise UnknownModel(msg, param="revoke")
 
 
+async def _body(request: Request, limit: int) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await request.body(limit)
+    except TimeoutError:
+        msg = f"the body did not arrive within {BODY_WITHIN_S:g} s"
+        raise RequestTimeout(msg) from None
+
+
 async def _read(request: Request, kind: type[Body]) -> Body:
-    body = await request.body(MAX_BODY)
+    body = await _body(request, MAX_BODY)
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

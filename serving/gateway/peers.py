@@ -72,6 +72,8 @@ class Seen:
 
 
 _decode: Final = msgspec.json.Decoder(Told).decode
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
+"""What it raises; the second for a text that is no UTF-8."""
 
 
 class Peers:
@@ -95,14 +97,19 @@ class Peers:
         """Every other one, at once."""
         await asyncio.gather(*(self._meet(url) for url in await self._urls()))
 
-    def hear(self, secret: str | None, body: bytes) -> Told:
-        """The other side of `meet`. Raises BadKey, MalformedRequest."""
-        if secret is None or not hmac.compare_digest(secret, self._peering.token):
+    def admit(self, secret: str | None) -> None:
+        """Raises BadKey for whoever is no gateway of this release."""
+        # As bytes: of two texts it takes only ASCII, and a header may hold any character.
+        mine = self._peering.token.encode()
+        if secret is None or not hmac.compare_digest(secret.encode(), mine):
             msg = "this is for the gateways of this release alone"
             raise BadKey(msg)
+
+    def hear(self, body: bytes) -> Told:
+        """The other side of `meet`, of one that was admitted. Raises MalformedRequest."""
         try:
             told = _decode(body)
-        except msgspec.DecodeError as error:
+        except _UNREADABLE as error:
             msg = f"the body is not what a gateway says: {error}"
             raise MalformedRequest(msg) from None
         self._learn(told)
@@ -152,7 +159,7 @@ class Peers:
             ) as response:
                 response.raise_for_status()
                 told = _decode(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError):
+        except (aiohttp.ClientError, TimeoutError, OSError, *_UNREADABLE):
             self._digests.pop(url, None)  # it comes and goes; who is not met is not counted
             return
         self._digests[url] = told.digest

@@ -5,12 +5,15 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 
-from serving.gateway import Peering, StandingOrders
+from serving.gateway import Peering, StandingOrders, operator
+from serving.gateway.peers import Peers
 from serving.keys import OPERATE, KeyRecord, KeyRing
 from serving.observer import OrdersHeld
 from serving.values import Team
@@ -245,9 +248,87 @@ async def test_nobody_else_speaks_as_a_gateway(ask: Ask) -> None:
     body = json.dumps(forged).encode()
     theirs = {"authorization": f"Bearer {peering('x', (port,), 'other').token}", **JSON}
     async with gateway(keys=KEYS, port=port, peering=peering("a", (port,))) as url:
-        for headers in (theirs, {**JSON, **AS_ADMIN}, JSON):
+        strange = {"authorization": "Bearer \u00e9", **JSON}
+        for headers in (theirs, strange, {**JSON, **AS_ADMIN}, JSON):
             assert (await ask(url, path="/operator/peer", data=body, headers=headers)).status == 401
         assert (await show(ask, url))["mode"] is None
+
+
+NO_TEXT = b'{"name": "\xff", "digest": ""}'
+
+
+async def test_what_is_no_text_is_no_word_of_a_gateway(ask: Ask) -> None:
+    at = peering("a", free_ports(1))
+    headers = {"authorization": f"Bearer {at.token}", **JSON}
+    async with gateway(keys=KEYS, peering=at) as url:
+        got = await ask(url, path="/operator/peer", data=NO_TEXT, headers=headers)
+    assert (got.status, got.error["code"]) == (400, "malformed_request")
+
+
+async def test_an_order_holds_and_is_audited_whatever_another_gateway_says(
+    ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bifocal.audit")
+
+    async def babbles(scope: object, receive: object, send: peers.Send) -> None:
+        await peers.whole(NO_TEXT)(send)
+
+    async with serving(babbles) as other:
+        at = peering("a", (int(other.rpartition(":")[2]),))
+        async with gateway(keys=KEYS, peering=at) as url:
+            ordered = await ask(url, path="/operator/mode", **order(force="deep"))
+    assert ordered.status == 200
+    assert [json.loads(line.message)["after"] for line in caplog.records] == ["deep"]
+
+
+async def test_an_order_is_audited_before_anyone_is_told_of_it(
+    ask: Ask, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "bifocal.audit")
+    audited: list[int] = []
+
+    async def meets(self: Peers) -> None:
+        audited.append(len(caplog.records))
+
+    async with gateway(keys=KEYS, peering=peering("a", free_ports(1))) as url:
+        monkeypatch.setattr(Peers, "meet", meets)
+        await ask(url, path="/operator/mode", **order(force="deep"))
+    assert audited[0] == 1
+
+
+@asynccontextmanager
+async def begun(url: str, path: str, *headers: str) -> AsyncIterator[asyncio.StreamReader]:
+    """A request whose body never comes."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = (f"POST {path} HTTP/1.1", "content-type: application/json", "content-length: 9")
+    writer.write("\r\n".join([*lines, *headers, "", ""]).encode())
+    yield reader
+    writer.close()
+
+
+async def test_nobodys_body_is_waited_for() -> None:
+    async with (
+        gateway(keys=KEYS, peering=peering("a", free_ports(1))) as url,
+        begun(url, "/operator/peer") as reader,
+    ):
+        assert b" 401 " in await asyncio.wait_for(reader.readline(), 5)
+
+
+@pytest.mark.parametrize("path", ["/operator/peer", "/operator/mode"])
+async def test_a_body_that_does_not_come_is_not_waited_for_long(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator, "BODY_WITHIN_S", 0.2)
+    at = peering("a", free_ports(1))
+    secret = at.token if path == "/operator/peer" else ADMIN
+    async with (
+        gateway(keys=KEYS, peering=at) as url,
+        begun(url, path, f"authorization: Bearer {secret}") as reader,
+    ):
+        answer = await asyncio.wait_for(reader.read(), 5)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in answer
 
 
 async def test_alone_there_is_no_door_for_others(ask: Ask) -> None:
