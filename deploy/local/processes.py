@@ -6,6 +6,7 @@ overwrite their command line and environment, but all keep the session of the he
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,11 @@ from typing import IO, Final
 
 import psutil
 
+logger = logging.getLogger(__name__)
+
+GONE_WITHIN_S: Final = 10.0
+"""After SIGKILL. One that is still there waits in the kernel, for a device or a disk that may never
+answer, and no signal reaches it."""
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None)
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where the system keeps it
@@ -100,7 +106,8 @@ def runs(process: psutil.Process) -> bool:
 
 
 def end(leader: ProcessId, *, grace_s: float) -> None:
-    """Asks the leader, waits, and kills what is left, with the memory it shared."""
+    """Asks the leader, waits, and kills what is left, with the memory it shared. What cannot be
+    killed is named and left."""
     shared = _shared_memory(session(leader))
     with contextlib.suppress(ProcessLookupError):
         if leader.alive:
@@ -108,11 +115,26 @@ def end(leader: ProcessId, *, grace_s: float) -> None:
     deadline = time.monotonic() + grace_s
     while session(leader) and time.monotonic() < deadline:
         time.sleep(0.2)
-    while left := session(leader):
-        _kill(left)
-        time.sleep(0.1)
+    for process in _killed(leader):
+        logger.warning("process %d cannot be killed; it is left", process.pid)
     for name in shared:
         (_SHARED_MEMORY / name).unlink(missing_ok=True)
+
+
+def reap(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code of a child that was ended; None of one that cannot be."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(GONE_WITHIN_S)
+    return None
+
+
+def _killed(leader: ProcessId) -> list[psutil.Process]:
+    """All of its session. What is there all the same."""
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while (left := session(leader)) and time.monotonic() < deadline:
+        _kill(left)
+        time.sleep(0.1)
+    return left
 
 
 def _kill(processes: Iterable[psutil.Process]) -> None:

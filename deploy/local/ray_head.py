@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.local import head
-from deploy.local.processes import ProcessId, end, spawn
+from deploy.local.processes import ProcessId, end, reap, spawn
 from deploy.local.rest import RayRest
 from serving.pools import start
 
@@ -56,7 +56,7 @@ class RayHead:
         if self.id is not None:
             end(self.id, grace_s=GRACE_S)
         if self._process is not None:
-            self._process.wait()
+            reap(self._process)
 
     def forget(self) -> None:
         remove(self.temp_dir)

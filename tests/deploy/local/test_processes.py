@@ -1,6 +1,7 @@
 """Processes of ours: begun, known again, ended for sure."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.processes import ProcessId, end, session, spawn
+from deploy.local import processes
+from deploy.local.processes import ProcessId, end, reap, session, spawn
 
 PARENT_OF_STUBBORN = """
 import signal, subprocess, sys, time
@@ -56,6 +58,21 @@ def test_a_process_that_goes_when_asked_is_not_kept_waiting(tmp_path: Path) -> N
     end(leader, grace_s=30.0)
     process.wait()
     assert time.monotonic() - began < 5
+
+
+def test_what_no_signal_reaches_is_named_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    process, leader = begun(tmp_path, f"{code}; print('up', flush=True); time.sleep(60)")
+    with monkeypatch.context() as unheard:
+        unheard.setattr(processes, "_kill", lambda processes: None)
+        unheard.setattr(processes, "GONE_WITHIN_S", 0.1)
+        end(leader, grace_s=0.0)
+        assert reap(process) is None
+    assert caplog.messages == [f"process {process.pid} cannot be killed; it is left"]
+    end(leader, grace_s=0.0)
+    assert reap(process) == -signal.SIGKILL
 
 
 def test_an_id_that_somebody_else_has_now_is_not_ours() -> None:
