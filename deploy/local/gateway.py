@@ -3,17 +3,21 @@ configured otherwise without a moment in which nobody listens."""
 
 import http.client
 import json
+import logging
 import os
 import select
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
-from deploy.local.processes import ProcessId, end, spawn
+from deploy.local.processes import ProcessId, end, reap, spawn
 from deploy.succession import MAKE_ROOM, READY
+
+logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 FASTEST_RESTART_S: Final = 1.0
@@ -22,6 +26,7 @@ LONG_LIFE_S: Final = 60.0
 """A gateway that lived so long is started again at once."""
 READY_WITHIN_S: Final = 60.0
 """Its imports take a second or two, and ten on a machine where engines start."""
+LOOKS_EVERY_S: Final = 0.2
 
 
 def command(cluster_file: Path, orders: Path | None = None) -> list[str]:
@@ -54,16 +59,20 @@ class Gateway:
         with open(os.devnull, "wb") as nobody:
             self._follow(self._spawn(self._command, nobody.fileno()), now)
 
-    def hand_over(self, command: Sequence[str], now: float) -> str | None:
+    def hand_over(
+        self, command: Sequence[str], now: float, is_over: Callable[[], bool]
+    ) -> str | None:
         """Starts another gateway, and once that accepts, lets the one that runs answer out. Why
-        this did not come to be, if so: all is as it was then."""
-        reading, writing = os.pipe()
-        with os.fdopen(reading, "rb", buffering=0) as said:
-            with os.fdopen(writing, "wb") as told:
-                process = self._spawn(command, told.fileno())
-            is_told, _, _ = select.select([said], [], [], READY_WITHIN_S)
-            if not is_told or said.read(len(READY)) != READY:
-                return self._give_up(process, late=not is_told)
+        this did not come to be, if so: all is as it was then. It is not waited for when the service
+        `is_over`."""
+        try:
+            process, said = self._beside(command)
+        except OSError as error:
+            return f"another gateway cannot be started: {error}"
+        with said:
+            word = _word(said, is_over)
+        if word != READY:
+            return self._give_up(process, late=word is None, is_over=is_over())
         self._leave()
         self._follow(process, now)
         return None
@@ -80,7 +89,7 @@ class Gateway:
         return tuple(id for _, id in self._leaving)
 
     def restart_if_due(self, now: float) -> bool:
-        """Whether it had died and was started again."""
+        """Whether it had died and was started again; where it cannot be, it is tried later."""
         if self.exit_code is None:
             return False
         lived = now - self._started
@@ -88,7 +97,12 @@ class Gateway:
         if lived < self._wait_s:
             return False
         self._wait_s = min(SLOWEST_RESTART_S, 2 * self._wait_s)
-        self.start(now)
+        try:
+            self.start(now)
+        except OSError as error:
+            logger.warning("the gateway has died and cannot be started again: %s", error)
+            self._started = now
+            return False
         return True
 
     def end(self) -> None:
@@ -99,7 +113,18 @@ class Gateway:
             end(id, grace_s=GRACE_S)
         for process in (*(process for process, _ in self._leaving), self._process):
             if process is not None:
-                process.wait()
+                reap(process)
+
+    def _beside(self, command: Sequence[str]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+        """Another one, and where it says that it accepts. Raises OSError."""
+        reading, writing = os.pipe()
+        said = os.fdopen(reading, "rb", buffering=0)
+        try:
+            with os.fdopen(writing, "wb") as told:
+                return self._spawn(command, told.fileno()), said
+        except OSError:
+            said.close()
+            raise
 
     def _spawn(self, command: Sequence[str], told: int) -> subprocess.Popen[bytes]:
         inherits: tuple[int, ...] = ()
@@ -117,12 +142,23 @@ class Gateway:
             self._process.send_signal(MAKE_ROOM)
             self._leaving.append((self._process, self.id))
 
-    def _give_up(self, process: subprocess.Popen[bytes], *, late: bool) -> str:
+    def _give_up(self, process: subprocess.Popen[bytes], *, late: bool, is_over: bool) -> str:
         process.kill()
-        code = process.wait()
-        if late:
-            return f"the new gateway did not accept within {READY_WITHIN_S:g} s"
-        return f"the new gateway ended with {code}; {self._log} says why"
+        code = reap(process)
+        if not late:
+            return f"the new gateway ended with {code}; {self._log} says why"
+        if is_over:
+            return "the service ends, so the new gateway did not take over"
+        return f"the new gateway did not accept within {READY_WITHIN_S:g} s"
+
+
+def _word(said: IO[bytes], is_over: Callable[[], bool]) -> bytes | None:
+    """What a new gateway says, which is nothing if it ends; None if that takes too long."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline and not is_over():
+        if select.select([said], [], [], LOOKS_EVERY_S)[0]:
+            return said.read(len(READY))
+    return None
 
 
 def answers(host: str, port: int, path: str = "/health") -> bool:

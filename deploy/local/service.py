@@ -6,7 +6,7 @@ supervisor's.
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -116,12 +116,12 @@ class LocalService:
             return None
         return "\n".join(f"{each.name} {each.phase}:\n{each.trouble}" for each in pools)
 
-    def hand_over(self, now: float) -> str | None:
+    def hand_over(self, now: float, is_over: Callable[[], bool]) -> str | None:
         """Another gateway, of the cluster file that is being applied, takes over; why not, if so.
-        From then on that file is the one that is served."""
+        From then on that file is the one that is served. When it `is_over`, nobody waits."""
         self._handovers += 1
         following = command(self._state.applying_file, self._state.orders_file)
-        self._handover_failed = self.gateway.hand_over(following, now)
+        self._handover_failed = self.gateway.hand_over(following, now, is_over)
         if self._handover_failed is None:
             self._state.write(self._state.cluster_file, self._state.applying_file.read_text())
         return self._handover_failed

@@ -144,9 +144,12 @@ class Supervisor:
                 self._state.save(self._service.as_running("ready"))
 
     def _hand_over(self) -> None:
-        failed = self._service.hand_over(time.monotonic())
+        failed = self._service.hand_over(time.monotonic(), self._is_over)
         self._report.say(failed or "another gateway has taken over; the one before answers out")
         self._state.save(self._service.as_running("ready"))
+
+    def _is_over(self) -> bool:
+        return self._stop.is_set() or self._service.ray.exit_code is not None
 
     def _tell_who_came(self) -> None:
         if not self._missing:

@@ -1,17 +1,21 @@
 """The gateway's process: started again, ever later, when it does not last; followed by another."""
 
 import asyncio
+import errno
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import NoReturn
 
 import aiohttp
 import pytest
 
+from deploy.local import gateway as gateways
 from deploy.local.gateway import Gateway, answers, command, offered
 from deploy.local.ports import free_ports
 from tests.serving.gateway.peers import (
@@ -30,6 +34,10 @@ from tests.serving.gateway.peers import (
 
 def gateway(tmp_path: Path, code: str) -> Gateway:
     return Gateway([sys.executable, "-c", code], os.environ, tmp_path / "log")
+
+
+def goes_on() -> bool:
+    return False
 
 
 CLUSTER = """
@@ -100,7 +108,7 @@ async def test_another_takes_over_and_neither_a_request_nor_a_stream_is_lost(
             async with idle.get(f"{url}/health") as answer:
                 assert "close" not in answer.headers.get("connection", "")
             clients = [asyncio.create_task(ask_on(client, chat, enough)) for _ in range(8)]
-            assert await asyncio.to_thread(gateway.hand_over, other, 1.0) is None
+            assert await asyncio.to_thread(gateway.hand_over, other, 1.0, goes_on) is None
             assert gateway.leaving == (before,)
             await asyncio.sleep(0.5)
             async with idle.get(f"{url}/health") as answer:  # by the one that leaves
@@ -127,7 +135,8 @@ def all_left(gateway: Gateway) -> bool:
 async def test_one_that_cannot_start_takes_over_from_nobody(tmp_path: Path) -> None:
     async with serving(Peer([said()])) as replica, running(tmp_path, replica) as (gateway, url, _):
         before = gateway.id
-        why = await asyncio.to_thread(gateway.hand_over, command(tmp_path / "nothing.yaml"), 1.0)
+        nothing = command(tmp_path / "nothing.yaml")
+        why = await asyncio.to_thread(gateway.hand_over, nothing, 1.0, goes_on)
         assert why is not None
         assert "ended with 2" in why
         assert (gateway.id, gateway.leaving) == (before, ())
@@ -169,6 +178,56 @@ def test_one_that_runs_is_left_alone_and_ends_when_told(tmp_path: Path) -> None:
     assert found.exit_code is None
     found.end()
     assert found.exit_code is not None
+
+
+def no_fork(*_: object) -> NoReturn:
+    raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def test_where_none_can_be_started_the_one_that_runs_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = gateway(tmp_path, "import time; time.sleep(60)")
+    found.start(now=0.0)
+    before, open_files = found.id, len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as full:
+        full.setattr(gateways, "spawn", no_fork)
+        why = found.hand_over(["another"], 1.0, goes_on)
+    assert why == f"another gateway cannot be started: [Errno {errno.EAGAIN}] " + os.strerror(
+        errno.EAGAIN
+    )
+    assert (found.id, found.leaving, found.exit_code) == (before, (), None)
+    assert len(os.listdir("/proc/self/fd")) == open_files
+    found.end()
+
+
+def test_one_that_cannot_be_started_again_is_tried_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = gateway(tmp_path, "raise SystemExit(7)")
+    found.start(now=0.0)
+    wait(found)
+    with monkeypatch.context() as full:
+        full.setattr(gateways, "spawn", no_fork)
+        assert not found.restart_if_due(10.0)
+    assert "cannot be started again" in caplog.text
+    assert not found.restart_if_due(11.0)
+    assert found.restart_if_due(12.0)
+    wait(found)
+
+
+def test_a_service_that_ends_waits_for_no_other_gateway(tmp_path: Path) -> None:
+    found = gateway(tmp_path, "import time; time.sleep(60)")
+    found.listen("127.0.0.1", 0)
+    found.start(now=0.0)
+    silent = [sys.executable, "-c", "import time; time.sleep(60)"]
+    looks = iter((False, True, True))
+    began = time.monotonic()
+    why = found.hand_over(silent, 1.0, lambda: next(looks))
+    assert time.monotonic() - began < 10
+    assert why == "the service ends, so the new gateway did not take over"
+    assert found.leaving == ()
+    found.end()
 
 
 def test_it_is_our_own_command() -> None:

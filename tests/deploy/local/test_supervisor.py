@@ -3,7 +3,8 @@ what each test wants it to say."""
 
 import errno
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -278,10 +279,33 @@ def test_another_gateway_takes_over_when_somebody_asks_for_it(
     tmp_path: Path, state: StateFolder, failure: str | None, told: str
 ) -> None:
     service = Service(tmp_path)
-    service.hand_over = lambda now: failure  # type: ignore[attr-defined]
+    service.hand_over = lambda now, is_over: failure  # type: ignore[attr-defined]
     service.gateway.restart_if_due = lambda now: signal.raise_signal(ANOTHER_GATEWAY)
     lines = run(service, state, stop_at=told)
     assert sum(told in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("loses_ray", [False, True], ids=["it is told to stop", "Ray ends"])
+def test_while_another_gateway_comes_it_hears_of_its_end(
+    tmp_path: Path, state: StateFolder, loses_ray: bool
+) -> None:
+    service, heard = Service(tmp_path), []
+
+    def hand_over(now: float, is_over: Callable[[], bool]) -> str:
+        heard.append(is_over())
+        if loses_ray:
+            service.ray.exit_code = 1
+        else:
+            signal.raise_signal(signal.SIGTERM)
+        heard.append(is_over())
+        return "the service ends"
+
+    service.hand_over = hand_over  # type: ignore[attr-defined]
+    service.gateway.restart_if_due = lambda now: signal.raise_signal(ANOTHER_GATEWAY)
+    with pytest.raises(StartFailed) if loses_ray else nullcontext():
+        run(service, state)
+    assert heard == [False, True]
+    assert service.ended == 1
 
 
 def test_a_gateway_that_was_started_again_is_told(tmp_path: Path, state: StateFolder) -> None:
