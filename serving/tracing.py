@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from serving.errors import BifocalError
@@ -47,13 +48,13 @@ def chosen(trace_id: int, sample: float) -> bool:
     return trace_id % _CHOSEN_BY < sample * _CHOSEN_BY
 
 
-class Stage:
-    """Names of a request's steps."""
+class Stage(StrEnum):
+    """What a step of a request is."""
 
-    DECIDE: Final = "decide"
-    HOLD: Final = "hold"
+    DECIDE = "decide"
+    HOLD = "hold"
     """While its pool is away."""
-    ATTEMPT: Final = "attempt"
+    ATTEMPT = "attempt"
     """At one replica."""
 
 
@@ -61,7 +62,7 @@ class Stage:
 class Step:
     """A part of a request's life. Times in seconds of the event loop's clock."""
 
-    name: str
+    stage: Stage
     trace_id: int
     id: int
     began: float
@@ -93,12 +94,12 @@ class Trace:
     @contextmanager
     def step(
         self,
-        name: str,
+        stage: Stage,
         clock: Callable[[], float],
         route: Route | None = None,
         target: Target | None = None,
     ) -> Iterator[Step]:
-        made = Step(name, self.id, self.span_id + len(self.steps) + 1, clock(), route, target)
+        made = Step(stage, self.id, self.span_id + len(self.steps) + 1, clock(), route, target)
         self.steps.append(made)
         try:
             yield made
@@ -114,13 +115,13 @@ _NOT_TRACED: Final[AbstractContextManager[None]] = nullcontext()
 
 def step(
     trace: Trace | None,
-    name: str,
+    stage: Stage,
     clock: Callable[[], float],
     route: Route | None = None,
     target: Target | None = None,
 ) -> AbstractContextManager[Step | None]:
     """Of a request that may not be traced; of that nothing is kept."""
-    return _NOT_TRACED if trace is None else trace.step(name, clock, route, target)
+    return _NOT_TRACED if trace is None else trace.step(stage, clock, route, target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,20 +86,20 @@ def _step(step: Step, event: RequestFinished, trace: Trace) -> Span:
         ends=ended,
         attributes=_known(_attributes(step, event)),
         events=tuple((name, at - trace.began) for name, at in times if at is not None),
-        faces="replica" if step.name == Stage.ATTEMPT else "inside",
+        faces="replica" if step.stage is Stage.ATTEMPT else "inside",
         error=step.error if event.outcome is not Outcome.ABORTED else None,
     )
 
 
 def _name(step: Step, event: RequestFinished) -> str:
     """The convention's for a call of a model: the operation and the model."""
-    if step.name == Stage.ATTEMPT and step.route is not None:
+    if step.stage is Stage.ATTEMPT and step.route is not None:
         return f"{_OPERATIONS[event.endpoint]} {step.route.model}"
-    return step.name
+    return step.stage.value
 
 
 def _attributes(step: Step, event: RequestFinished) -> dict[str, Value | None]:
-    if step.name == Stage.DECIDE:
+    if step.stage is Stage.DECIDE:
         return _route(event.route, "gen_ai.response.model")
     found = _route(step.route, "gen_ai.request.model")
     if step.target is not None:

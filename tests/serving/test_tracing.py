@@ -85,7 +85,7 @@ def test_steps_have_ids_of_their_own_and_are_told_to_whoever_goes_on() -> None:
         raise EngineFailed("it failed")
     assert attempt is not None
     assert attempt.traceparent == f"00-{'f' * 32}-8000000000000002-01"
-    assert [(s.name, s.began, s.ended, s.error) for s in trace.steps] == [
+    assert [(s.stage, s.began, s.ended, s.error) for s in trace.steps] == [
         ("decide", 1.0, 2.0, None),
         ("attempt", 3.0, 4.0, "engine_failed"),
     ]

@@ -27,7 +27,7 @@ async def test_a_replica_goes_on_from_the_attempt(ask: Ask, stream: bool) -> Non
     assert trace is not None
     assert (f"{trace.id:032x}", f"{trace.parent_id:016x}") == (TRACE, SPAN)
     decided, attempt = trace.steps
-    assert (decided.name, attempt.name) == (Stage.DECIDE, Stage.ATTEMPT)
+    assert (decided.stage, attempt.stage) == (Stage.DECIDE, Stage.ATTEMPT)
     assert peer.received[0].headers["traceparent"] == attempt.traceparent
     assert "tracestate" not in peer.received[0].headers
     times = [trace.began, decided.began, decided.ended, attempt.began, attempt.first_byte]
@@ -85,7 +85,7 @@ async def test_who_waits_for_a_pool_that_is_away_has_it_in_the_trace(ask: Ask) -
     assert got.status == 503
     trace = (await observer.last()).trace
     assert trace is not None
-    assert [step.name for step in trace.steps] == [Stage.DECIDE, Stage.HOLD]
+    assert [step.stage for step in trace.steps] == [Stage.DECIDE, Stage.HOLD]
     held = trace.steps[-1]
     assert held.ended is not None
     assert held.ended - held.began >= 0.2
