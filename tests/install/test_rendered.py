@@ -24,6 +24,7 @@ ALL: Manifest = {
     },
     "network": {"clients": ["ingress-nginx"]},
     "monitoring": {"labels": {"release": "prometheus"}},
+    "tracing": {"endpoint": "http://collector.monitoring:4317", "sample": 0.1},
     "volume": {"size": "600Gi", "storageClass": "shared", "env": {"HTTPS_PROXY": "http://p:1"}},
 }
 """Whatever can be turned on."""
@@ -154,6 +155,16 @@ def test_only_the_gateway_reaches_the_replicas(rendered: dict[str, Rendered]) ->
         "8080": {"pools", "monitoring"},
     }
     assert all(sorted(spec["policyTypes"]) == ["Egress", "Ingress"] for spec in found.values())
+
+
+@pytest.mark.parametrize("on", [False, True], ids=["off", "on"])
+def test_gateway_and_pools_reach_the_collector_if_there_is_one(
+    rendered: dict[str, Rendered], on: bool
+) -> None:
+    way = {"ports": [{"protocol": "TCP", "port": 4317}]}
+    policies = of_kind(rendered[f"mixed{', all' if on else ''}"], "NetworkPolicy")
+    may = {each["metadata"]["name"] for each in policies if way in each["spec"]["egress"]}
+    assert may == ({"test-bifocal-gateway", "test-bifocal-pools"} if on else set())
 
 
 def _who(peer: dict[str, Any]) -> str:
