@@ -40,8 +40,15 @@ def environment(variables: Mapping[str, str]) -> Environment:
 
 def address_of(name: str, text: str) -> str:
     """`name` is what gave the text, for the message. Raises ConfigError."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_address(text):
         msg = f"{name}: found {text!r}; allowed: an address such as http://127.0.0.1:8000"
         raise ConfigError(msg)
     return text.rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that stays open, a port above 65535
+        return False

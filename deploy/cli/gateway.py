@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -32,6 +32,8 @@ from serving.keys import KeyStore
 from serving.observer import Observer
 from serving.values import ModelName
 
+LAST_PORT: Final = 65535
+
 
 class Log(StrEnum):
     TEXT = "text"
@@ -50,7 +52,7 @@ def gateway(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Instead of the file's gateway.host.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Instead of the file's gateway.port.")
+        int | None, typer.Option(min=0, max=LAST_PORT, help="Instead of the file's gateway.port.")
     ] = None,
     orders: Annotated[
         Path | None,
@@ -145,7 +147,7 @@ def _addresses(peers: str | None) -> list[tuple[str, int]]:
     found = []
     for text in filter(None, (peers or "").split(",")):
         host, _, port = text.strip().rpartition(":")
-        if not host or not port.isdigit():
+        if not host or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
             what = f"--peers: found {text!r}; allowed: HOST:PORT, and more after a comma"
             raise Failure(Exit.BAD_INPUT, what)
         found.append((host.strip("[]"), int(port)))

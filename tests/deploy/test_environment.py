@@ -23,3 +23,9 @@ def test_the_environment_is_read_and_its_secrets_are_not_shown():
 def test_an_address_that_is_none_is_refused_by_its_variable(name):
     with pytest.raises(ConfigError, match=f"{name}: found 'localhost:8000'; allowed: an address"):
         environment({name: "localhost:8000"})
+
+
+@pytest.mark.parametrize("text", ["http://a:99999", "http://a:0", "http://a:b", "http://[::1"])
+def test_an_address_whose_port_or_host_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="BIFOCAL_URL: found"):
+        environment({"BIFOCAL_URL": text})
