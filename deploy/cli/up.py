@@ -4,6 +4,7 @@ Exit codes: 0 stopped as asked (or, in the background, ready), 1 failed, 2 bad i
 already. Pools that cannot be served leave the others serving: `bifocal status` tells.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from deploy.local.processes import ProcessId
 from deploy.local.remains import clean
 from deploy.local.report import for_terminal
 from deploy.local.service import LocalService
-from deploy.local.state import StateFolder
+from deploy.local.state import OtherVersion, Running, StateFolder
 from deploy.local.supervisor import StartFailed, Supervisor
 
 LOOKS_EVERY_S: Final = 0.2
@@ -86,10 +87,17 @@ def _follow(child: subprocess.Popen[bytes], state: StateFolder) -> int:
     supervisor = ProcessId.of(child.pid)
     with state.up_log.open() as log:
         while True:
-            code, running = child.poll(), state.load()
+            code, running = child.poll(), _said(state)
             is_ready = running and (running.supervisor, running.progress) == (supervisor, "ready")
             for line in log:
                 typer.echo(line, nl=False)
             if code is not None or is_ready:
                 return code or 0
             time.sleep(LOOKS_EVERY_S)
+
+
+def _said(state: StateFolder) -> Running | None:
+    """What another version of bifocal left is not the child's, which clears it away."""
+    with contextlib.suppress(OtherVersion):
+        return state.load()
+    return None

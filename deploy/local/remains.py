@@ -11,14 +11,15 @@ GRACE_S = 4.0
 
 def clean(state: StateFolder) -> bool:
     """Whether there was anything. Only while the caller holds the folder's lock."""
-    running = state.load()
-    if running is None:
+    found = state.left()
+    if found is None:
         return False
     had_processes = False
-    for leader in (*running.leaving, running.gateway, running.head):
+    for leader in (*found.leaving, found.gateway, found.head):
         if leader is not None and session(leader):
             had_processes = True
             end(leader, grace_s=GRACE_S)
-    remove(Path(running.temp_dir))
+    if found.temp_dir is not None:
+        remove(Path(found.temp_dir))
     state.clear()
     return had_processes

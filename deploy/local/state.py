@@ -4,6 +4,7 @@ A lock on the folder, held while a supervisor lives, is the truth about whether 
 """
 
 import fcntl
+import logging
 import os
 import secrets
 import time
@@ -14,8 +15,11 @@ from typing import Final, Literal
 
 import msgspec
 
+from deploy.failure import Exit, Failure
 from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
+
+logger = logging.getLogger(__name__)
 
 Progress = Literal["starting", "ready", "failed"]
 FILE: Final = "state.json"
@@ -48,6 +52,21 @@ class Running:
     """That Ray counts with, from its start to its end."""
     cache: str = ""
     """Where engines keep what they compile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What must be known to end a service, whatever version of bifocal started it."""
+
+    supervisor: ProcessId | None = None
+    head: ProcessId | None = None
+    gateway: ProcessId | None = None
+    leaving: tuple[ProcessId, ...] = ()
+    temp_dir: str | None = None
+
+
+class OtherVersion(Failure):
+    """The state is not as this version writes it."""
 
 
 def running_here(env: Mapping[str, str]) -> Running | None:
@@ -103,6 +122,10 @@ class StateFolder:
         return self.path / "applying.yaml"
 
     @property
+    def lock_file(self) -> Path:
+        return self.path / "lock"
+
+    @property
     def orders_file(self) -> Path:
         """What operators have ordered; it stays when the service ends."""
         return self.path / "orders.json"
@@ -140,7 +163,7 @@ class StateFolder:
         return handle is None
 
     def _taken(self, kind: int) -> int | None:
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        handle = os.open(self.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -165,10 +188,25 @@ class StateFolder:
         self.write(self._file, msgspec.json.encode(asdict(running)).decode())
 
     def load(self) -> Running | None:
+        """Raises OtherVersion."""
         try:
             return msgspec.json.decode(self._file.read_bytes(), type=Running)
         except FileNotFoundError:
             return None
+        except msgspec.DecodeError as error:
+            what = f"{self._file} was written by another version of bifocal: {error}"
+            remedy = "`bifocal down` stops what that started; then `bifocal up`"
+            raise OtherVersion(Exit.FAILED, what, remedy) from None
+
+    def left(self) -> Left | None:
+        """Of a service of whatever version; nothing is known of it if the file is torn."""
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Left)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            logger.warning("%s does not say which processes it is of: %s", self._file, error)
+            return Left()
 
     def clear(self) -> None:
         for file in (self._file, self.applying_file, self.pool_token_file, self.ray_token_file):

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
-from deploy.local.state import LOOK_S, Running, StateFolder, running_here
+from deploy.local.state import LOOK_S, Left, OtherVersion, Running, StateFolder, running_here
 
 RUNNING = Running(
     supervisor=ProcessId(12, 3.5),
@@ -59,6 +59,23 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert state.load() is None
     state.save(RUNNING)
     assert state.load() == RUNNING
+
+
+def test_what_another_version_wrote_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path)
+    state.write(tmp_path / "state.json", '{"supervisor": {"pid": 12, "started": 3.5}}')
+    with pytest.raises(OtherVersion, match=r"another version of bifocal: .*progress") as caught:
+        state.load()
+    assert "`bifocal down`" in str(caught.value.remedy)
+    assert state.left() == Left(supervisor=ProcessId(12, 3.5))
+
+
+def test_of_a_torn_file_nothing_is_known(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = StateFolder(tmp_path)
+    assert state.left() is None
+    state.write(tmp_path / "state.json", '{"head": ')
+    assert state.left() == Left()
+    assert "does not say which processes" in caplog.text
 
 
 def test_what_is_cleared_is_gone_with_the_secrets(tmp_path: Path) -> None:
