@@ -80,3 +80,20 @@ def _spans(request: wire.ExportTraceServiceRequest) -> Iterator[Seen]:
 
 def _plain(attributes: Any) -> dict[str, Any]:
     return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in attributes}
+
+
+def drawn(spans: list[Seen]) -> str:
+    """As a page shows one trace: each span below its parent, with the seconds in which it was."""
+    first = min(span.begins for span in spans)
+    known = {span.id for span in spans}
+
+    def lines(parent: str | None, depth: int) -> Iterator[str]:
+        for span in spans:
+            if span.parent == parent or (parent is None and span.parent not in known):
+                name = "  " * depth + span.name
+                at = f"{(span.begins - first) / 1e9:6.3f} .. {(span.ends - first) / 1e9:6.3f} s"
+                told = [f"{k} {(v - first) / 1e9:.3f}" for k, v in span.events.items()]
+                yield "  ".join([f"{name:<30}", f"{span.service:<25}", at, *told])
+                yield from lines(span.id, depth + 1)
+
+    return "\n".join(lines(None, 0))
