@@ -59,7 +59,7 @@ class Door:
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         elif error := self._refusal(scope):
-            await _refuse(error, _load(scope), send)
+            await _refuse(error, send)
         else:
             await self._answer(scope, receive, send)
 
@@ -68,7 +68,9 @@ class Door:
         where an answer is not streamed, and it would be generated to its end; of a hang-up that it
         hears from `receive` it does. So it is told that way, and ends by itself."""
         hearing = Hearing(receive)
-        answering = asyncio.ensure_future(self._app(scope, hearing, _sender(scope, send)))
+        # A stranger, who may ask for nothing but health, is not told the load.
+        send = _sender(scope, send) if self._knows(scope) else send
+        answering = asyncio.ensure_future(self._app(scope, hearing, send))
         self._under_way.add(answering)
         answering.add_done_callback(self._ended)
         try:
@@ -82,9 +84,12 @@ class Door:
         if not answering.cancelled():
             answering.exception()  # nobody may be left to hear of it
 
+    def _knows(self, scope: Scope) -> bool:
+        return hmac.compare_digest(_authorization(scope), self._expected)
+
     def _refusal(self, scope: Scope) -> BifocalError | None:
         path = _path(scope)
-        if path != HEALTH and not hmac.compare_digest(_authorization(scope), self._expected):
+        if path != HEALTH and not self._knows(scope):
             return BadKey("this replica answers only to the gateway of its cluster")
         if path not in PATHS:
             return UnknownPath(f"{path} is not served; a replica has {', '.join(sorted(PATHS))}")
@@ -124,13 +129,12 @@ def _authorization(scope: Scope) -> bytes:
     return b""
 
 
-async def _refuse(error: BifocalError, load: Header, send: Send) -> None:
+async def _refuse(error: BifocalError, send: Send) -> None:
     body = msgspec.json.encode(error.body())
     headers = [(name.encode(), value.encode()) for name, value in error.headers().items()]
     headers += [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        load,
     ]
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

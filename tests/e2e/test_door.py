@@ -97,17 +97,18 @@ def test_with_the_token_only_what_the_gateway_uses_is_there(
 
 
 @pytest.mark.parametrize("pool", POOLS)
-def test_every_answer_tells_the_load(service: Service, pool: str) -> None:
-    response, _ = ask(f"{service.replicas(pool)[0]}/health", None)
-    assert response.getheader("x-bifocal-load") == "running=0;waiting=0;kv=0.000"
+def test_every_answer_tells_the_load_to_who_has_the_token(service: Service, pool: str) -> None:
+    url = service.replicas(pool)[0]
+    assert load_of(url, service.pool_token) == "running=0;waiting=0;kv=0.000"
+    assert load_of(url, None) == ""
 
 
 def test_the_load_is_the_engines_own(service: Service) -> None:
     """Three answers of one request: the gateway would count one, the engine runs three."""
     url = service.replicas("pocket-dense")[0]
     with long_answers(url, service.pool_token, count=3):
-        until(lambda: "running=3;" in load_of(url))
-    until(lambda: "running=0;" in load_of(url))
+        until(lambda: "running=3;" in load_of(url, service.pool_token))
+    until(lambda: "running=0;" in load_of(url, service.pool_token))
 
 
 @contextmanager
@@ -130,8 +131,8 @@ def long_answers(url: str, token: str, *, count: int) -> Iterator[None]:
         connection.close()
 
 
-def load_of(url: str) -> str:
-    return ask(f"{url}/health", None)[0].getheader("x-bifocal-load") or ""
+def load_of(url: str, token: str | None) -> str:
+    return ask(f"{url}/health", token)[0].getheader("x-bifocal-load") or ""
 
 
 def test_reasoning_has_both_names(service: Service) -> None:

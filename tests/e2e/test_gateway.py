@@ -56,7 +56,8 @@ def running(service: Service, pool: str) -> int:
     parts = urlsplit(service.replicas(pool)[0])
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     try:
-        connection.request("GET", f"{parts.path}/health")
+        knows = {"authorization": f"Bearer {service.pool_token}"}
+        connection.request("GET", f"{parts.path}/health", headers=knows)
         told = connection.getresponse().getheader("x-bifocal-load") or ""
         return int(dict(part.split("=") for part in told.split(";"))["running"])
     finally:

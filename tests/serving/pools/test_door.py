@@ -85,6 +85,7 @@ async def test_without_the_token_nothing_is_reached(path: str, token: str | None
     answer = await ask(path, inner, token=token)
     assert (answer.status, inner.asked) == (401, 0)
     assert json.loads(answer.body)["error"]["code"] == "invalid_api_key"
+    assert "x-bifocal-load" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/health/", "//health", "/health/../invocations", "/%68ealth"])
@@ -94,8 +95,9 @@ async def test_nothing_passes_for_health_but_health(path: str) -> None:
 
 async def test_health_needs_no_token() -> None:
     inner = Inner()
-    assert (await ask("/health", inner, token=None)).status == 200
-    assert inner.asked == 1
+    answer = await ask("/health", inner, token=None)
+    assert (answer.status, inner.asked) == (200, 1)
+    assert "x-bifocal-load" not in answer.headers
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ async def test_with_the_token_the_gateways_paths_are_open(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/completions", "/v1/chat/completions", "/metrics", "/health"])
-async def test_every_answer_tells_the_load(path: str) -> None:
+async def test_every_answer_to_the_gateway_tells_the_load(path: str) -> None:
     GAUGES.record(0, Load(running=3, waiting=1, kv_cache_usage=0.125))
     answer = await ask(path, Inner())
     assert answer.headers["x-bifocal-load"] == "running=3;waiting=1;kv=0.125"
