@@ -2,15 +2,20 @@
 
 A stuck engine says nothing. Its last gauges stand, its health is fine, its requests hang. But its
 front end is a process of its own, which knows how many requests wait for the engine and hears of
-each step. How long is too long is `patience`'s to say; what is done about it is Serve's.
+each step. How long is too long is `patience`'s to say; what is done about it is Serve's. It looks
+after replicas that are ready: until then `watched` does.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
 
 LONGEST_GAP_S: Final = 10.0
 """Serve looks every five seconds. Who has not looked for longer was held up, and perhaps what the
 engine said meanwhile is not read yet: of such a gap no more than this counts against the engine."""
+LOOKS_EVERY_S: Final = 5.0
+"""As often as Serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +80,14 @@ class Pulse:
 
 PULSE: Final = Pulse()
 """One for the process: vLLM makes the writer and the readers apart, by name."""
+
+
+async def watched(work: Coroutine[None, None, None], look: Callable[[], Awaitable[None]]) -> None:
+    """Raises what `look` does while the work is not done, and leaves it."""
+    doing = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait((doing,), timeout=LOOKS_EVERY_S))[0]:
+            await look()
+    finally:
+        doing.cancel()
+    await doing

@@ -12,7 +12,8 @@ from serving.pools.app import PoolArgs
 from serving.pools.children import kill_children
 from serving.pools.failure import EngineStuck
 from serving.pools.neighbours import Node, gone, neighbours
-from serving.pools.pulse import PULSE, Verdict
+from serving.pools.patience import COMPILATION_S
+from serving.pools.pulse import PULSE, Verdict, watched
 from serving.pools.warmup import warm_up
 
 LOOKS_EVERY_S: Final = 0.2
@@ -63,9 +64,11 @@ class DataParallelServer(Server, DPServer):  # type: ignore[misc]  # Ray's class
 
 async def start(args: PoolArgs) -> LLMServer:
     server = await (_of_gang if args.engine["data_parallel_size"] > 1 else _alone)(args)
-    server.stuck_after_s = args.stuck_after_s
     server.other_nodes = neighbours()
-    await warm_up(server)
+    # `stuckAfter` may be of an engine that has compiled all it needs.
+    server.stuck_after_s = args.stuck_after_s + COMPILATION_S
+    await watched(warm_up(server), server.check_health)
+    server.stuck_after_s = args.stuck_after_s
     return server
 
 

@@ -1,12 +1,14 @@
 """Engines that work, rest, compute for long and are stuck, as timelines."""
 
+import asyncio
 from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.pools.pulse import LONGEST_GAP_S, Look, Pulse, Verdict, decide
+from serving.pools import pulse as pulses
+from serving.pools.pulse import LONGEST_GAP_S, Look, Pulse, Verdict, decide, watched
 
 LIMIT_S = 60.0
 PERIOD_S = 5.0
@@ -119,3 +121,38 @@ def test_a_pulse_is_felt_looked_at_and_told() -> None:
     assert pulse.stuck
     pulse.beat()
     assert not pulse.look(15, 1, 8.0).stuck
+
+
+async def test_a_first_request_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulses, "LOOKS_EVERY_S", 0.001)
+    hung, pulse, seconds = asyncio.Event(), Pulse(), iter(range(100))
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            hung.set()
+
+    async def look() -> None:
+        if pulse.look(next(seconds), 1, 8.0).stuck:
+            raise RuntimeError("stuck")
+
+    with pytest.raises(RuntimeError, match="stuck"):
+        await asyncio.wait_for(watched(hang(), look), 10)
+    assert next(seconds) == 9
+    await asyncio.wait_for(hung.wait(), 10)  # nothing of it is left
+
+
+async def test_of_work_that_is_done_soon_nobody_looks() -> None:
+    async def work() -> None:
+        await asyncio.sleep(0)
+
+    async def fail() -> None:
+        raise ValueError("its own words")
+
+    async def look() -> None:
+        raise AssertionError
+
+    await watched(work(), look)
+    with pytest.raises(ValueError, match="its own words"):
+        await watched(fail(), look)
