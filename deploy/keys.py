@@ -5,10 +5,13 @@ restart. What makes a key good is decided in `serving.keys`. Beside it, the toke
 targets ask for.
 """
 
+import fcntl
 import logging
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +67,19 @@ def keys_in(text: str, path: Path) -> KeyRing:
     except ValueError as error:
         msg = f"{path}: {error}"
         raise ConfigError(msg) from None
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Between a look at the file and its change nobody else changes it. By its folder, since the
+    file may be new or be replaced; a file system without locks does without. Raises OSError."""
+    folder = os.open(path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def store_of(path: str | None) -> KeyStore:

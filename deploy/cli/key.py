@@ -16,7 +16,7 @@ from deploy.cli.reach import Installed, reached
 from deploy.cli.revoke import from_file, from_secret, id_of
 from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
-from deploy.keys import keys_in, line_of
+from deploy.keys import alone, keys_in, line_of
 from deploy.reading import UnreadableFile, text_of
 from serving.keys import ID_CHARS, OPERATE, NewKey, new_key
 
@@ -143,17 +143,22 @@ def _add(line: str, file: Path) -> None:
 
     Nothing is added to a file that is no list of good keys: a gateway would refuse it whole.
     """
-    _check(line, file)
     try:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "rb+", buffering=0) as stream:
-            end = stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, end - 1))
-            broken = end > 0 and stream.read(1) != b"\n"
-            stream.write(f"{chr(10) if broken else ''}{line}\n".encode())
+        with alone(file):
+            _check(line, file)
+            _append(line, file)
     except OSError as error:
         what = f"--file: {file} cannot be written: {error.strerror}"
         raise Failure(Exit.BAD_INPUT, what) from None
+
+
+def _append(line: str, file: Path) -> None:
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "rb+", buffering=0) as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, end - 1))
+        broken = end > 0 and stream.read(1) != b"\n"
+        stream.write(f"{chr(10) if broken else ''}{line}\n".encode())
 
 
 def _check(line: str, file: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from deploy.cli.reach import Installed
 from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
-from deploy.keys import keys_in
+from deploy.keys import alone, keys_in
 from deploy.reading import UnreadableFile, text_of
 from serving.keys import PREFIX, KeyRecord, digest
 
@@ -46,8 +46,9 @@ def id_of(given: str) -> str:
 def from_file(file: Path, id: str) -> KeyRecord:
     """Raises Failure."""
     try:
-        taken = without(text_of(file), id, file)
-        _replace(file.resolve(), taken.text)
+        with alone(file):
+            taken = without(text_of(file), id, file)
+            _replace(file.resolve(), taken.text)
     except UnreadableFile as error:
         raise Failure(Exit.BAD_INPUT, f"--file: {error}") from None
     except OSError as error:
