@@ -19,7 +19,7 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from serving.pools import children, fetching, forkserver
+from serving.pools import children, fetching, forkserver, logs
 from serving.pools.failure import readable
 from serving.pools.serve_config import DEPLOYMENT
 from serving.pools.start import Step, mark
@@ -84,7 +84,8 @@ class Replica:
         if self._args.cpu and forkserver.wanted(os.environ):
             forkserver.begin()
         args = await self._with_folder()
-        server = _server_module()
+        with logs.kept():
+            server = _server_module()
         mark(Step.IMPORTS)
         self._server = await server.start(args)
         app: ASGIApp = await self._server.engine.build_asgi_app()
