@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from deploy.bench import Subject
+from deploy.cache import cache_folder
 from deploy.config import ConfigError
 from deploy.environment import address_of
 from deploy.failure import Exit, Failure
@@ -52,7 +53,7 @@ def bench(
         typer.Option(
             min=0.5,
             help="Of each contender under each load in each round.  "
-            "[default: 5; with --watched 20]",
+            "[default: 5; with --watched 10]",
         ),
     ] = None,
     peer: Annotated[
@@ -101,7 +102,7 @@ def bench(
 
 def _cold_start(rounds: int, subject: Subject, json_file: Path | None) -> NoReturn:
     with _room() as room:
-        report = cold.run(rounds, subject.start(_cache(os.environ)), room)
+        report = cold.run(rounds, subject.start(str(cache_folder(os.environ))), room)
     typer.echo(cold.as_table(report))
     _save(report, json_file, None)
     raise typer.Exit(Exit.OK if cold.reached(report) else Exit.FAILED)
@@ -109,7 +110,7 @@ def _cold_start(rounds: int, subject: Subject, json_file: Path | None) -> NoRetu
 
 def _watched(plan: beside.Plan, subject: Subject, json_file: Path | None) -> NoReturn:
     with _room() as room:
-        report = beside.run(plan, subject.product(_cache(os.environ)), room)
+        report = beside.run(plan, subject.product(str(cache_folder(os.environ))), room)
     typer.echo(beside.as_table(report))
     _save(report, json_file, None)
     raise typer.Exit(Exit.OK if beside.reached(report) else Exit.FAILED)
@@ -124,7 +125,7 @@ def _addresses(peers: list[str]) -> tuple[str, ...]:
 
 def _measured(plan: Plan, subject: Subject) -> dict[str, Any]:
     with _room() as room:
-        return as_json(run(plan, subject.product(_cache(os.environ)), room))
+        return as_json(run(plan, subject.product(str(cache_folder(os.environ))), room))
 
 
 @contextmanager
@@ -132,11 +133,6 @@ def _room() -> Iterator[Room]:
     # A socket's path may have 107 characters, and Ray puts its own below this folder.
     with tempfile.TemporaryDirectory(prefix="bf-", ignore_cleanup_errors=True) as folder:
         yield Room(Path(folder), say=lambda line: typer.echo(line, err=True))
-
-
-def _cache(env: Mapping[str, str]) -> str:
-    home = env.get("XDG_CACHE_HOME")
-    return str(Path(home) if home else Path.home() / ".cache") + "/bifocal"
 
 
 def _save(report: Mapping[str, Any], json_file: Path | None, plot: Path | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import psutil
 import yaml
 
+from deploy.cache import cache_folder
 from deploy.config import Cluster
 from deploy.local import head, preflight
 from deploy.local.applications import text_of
@@ -39,7 +40,7 @@ class LocalService:
         self.cluster = _with_port(cluster)
         self.pools = pools_of(self.cluster)
         self._state = state
-        self._cache = _cache(env)
+        self._cache = cache_folder(env)
         self._answer: Mapping[str, Any] = {}
         pool_token = state.new_secret(state.pool_token_file)
         ray_token = state.new_secret(state.ray_token_file)
@@ -174,11 +175,6 @@ def _with_port(cluster: Cluster) -> Cluster:
         return cluster
     gateway = cluster.gateway.model_copy(update={"port": free_ports(1)[0]})
     return cluster.model_copy(update={"gateway": gateway})
-
-
-def _cache(env: Mapping[str, str]) -> Path:
-    home = Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "bifocal"
 
 
 def _ray_cpus(pools: list[Pool]) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from deploy.addresses import is_loopback
+from deploy.cache import cache_folder
 from deploy.failure import Exit, Failure
 
 HUB: Final = "https://huggingface.co"
@@ -58,9 +59,8 @@ class Settings:
     def of(cls, env: Mapping[str, str]) -> "Settings":
         """An empty variable is one that is not set. Raises Failure for what is no address."""
         found = {name: text.strip() for name, text in env.items() if text.strip()}
-        cache = Path(found.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         return cls(
-            root=Path(found.get("BIFOCAL_WEIGHTS") or cache / "bifocal" / "weights").absolute(),
+            root=Path(found.get("BIFOCAL_WEIGHTS") or cache_folder(found) / "weights").absolute(),
             hub=_address("HF_ENDPOINT", found, HUB),
             hub_token=_token("HF_TOKEN", found, "HF_ENDPOINT"),
             modelscope=_address("MODELSCOPE_DOMAIN", found, MODELSCOPE),
