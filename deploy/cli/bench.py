@@ -87,9 +87,12 @@ def bench(
         what = f"--source: found {source!r}; allowed: a folder (./weights, /weights)"
         raise Failure(Exit.BAD_INPUT, what, "`bifocal weights pull` fetches one and prints it")
     subject = Subject(ModelName(model), source)
+    others = {"--only": only, "--peer": peer, "--plot": plot}
     if start:
+        _goes_without("--start", {**others, "--seconds": seconds, "--watched": watched})
         _cold_start(rounds or ROUNDS, subject, json_file)
     if watched:
+        _goes_without("--watched", others)
         plan = beside.Plan(rounds or beside.PAIRS, seconds or beside.SECONDS)
         _watched(plan, subject, json_file)
     report = _measured(
@@ -98,6 +101,12 @@ def bench(
     typer.echo(as_table(report))
     _save(report, json_file, plot)
     raise typer.Exit(Exit.OK if _good(report) else Exit.FAILED)
+
+
+def _goes_without(measured: str, others: Mapping[str, object]) -> None:
+    """What is measured instead has its own contenders and no picture."""
+    if given := [name for name, value in others.items() if value]:
+        raise Failure(Exit.BAD_INPUT, f"{measured} goes without {', '.join(given)}")
 
 
 def _cold_start(rounds: int, subject: Subject, json_file: Path | None) -> NoReturn:

@@ -65,6 +65,13 @@ def test_route_takes_every_wish(bifocal, arguments, model, thinking):
         (("top", "--release", "x"), "--namespace and --release go with --context"),
         (("status", "--release", "x"), "--namespace and --release go with --context"),
         (("doctor", "--namespace", "x"), "--namespace and --release go with --context"),
+        (("bench", "--start", "--only", "mock"), "--start goes without --only"),
+        (("bench", "--start", "--watched"), "--start goes without --watched"),
+        (("bench", "--start", "--seconds", "1"), "--start goes without --seconds"),
+        (
+            ("bench", "--watched", "--peer", "http://a", "--plot", "a.png"),
+            "--watched goes without --peer, --plot",
+        ),
         (("bundle", "--namespace", "x"), "--namespace and --release go with --context"),
     ],
 )
