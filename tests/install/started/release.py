@@ -148,11 +148,13 @@ def lose_gateway(of: Cluster) -> PodRun:
 
 def kill_gateway(of: Cluster) -> PodRun:
     """As when it runs out of memory. Returns once it is ready again."""
+    both_gateways(of)
     victim = of.kubelet.of("gateway")[0]
     (run,) = victim.containers
     assert run.container is not None
+    before = run.restarts
     run.container.signal(signal.SIGKILL)
-    of.until(lambda: run.restarts, "it was started again", LEAVE_S)
+    of.until(lambda: run.restarts > before, "it was started again", LEAVE_S)
     both_gateways(of)
     return victim
 
@@ -197,7 +199,15 @@ def uninstall(of: Cluster) -> float:
     of.run("uninstall", RELEASE)
     of.until(lambda: all(run.over for run in of.kubelet.pods.values()), "all left", LEAVE_S)
     of.until(lambda: not left(of), "nothing is left", LEAVE_S)
-    return time.monotonic() - began
+    took = time.monotonic() - began
+    assert not (late := killed(of)), late
+    return took
+
+
+def killed(of: Cluster) -> list[str]:
+    """Pods that had not ended when their grace was over."""
+    runs = of.kubelet.pods.values()
+    return [run.name for run in runs if any(each.killed for each in run.containers)]
 
 
 def left(of: Cluster) -> list[str]:
