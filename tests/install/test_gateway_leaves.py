@@ -27,7 +27,7 @@ PREFILL_S = 0.5
 PAUSE_S = 0.03
 READY_S = 200.0
 FEW = 5
-"""Answers, each of some seconds, while one is killed and started again, however busy the machine."""
+"""Answers, each of some seconds, while one is killed and comes back, however busy the machine."""
 
 
 async def slowly(scope: mock.Scope, receive: mock.Receive, send: mock.Send) -> None:
