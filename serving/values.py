@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 ModelName = NewType("ModelName", str)
 """A catalog name (`qwen3-8b`); also the name of the pool that serves the model."""
@@ -11,6 +11,8 @@ RequestId = NewType("RequestId", str)
 TargetId = NewType("TargetId", str)
 """Names one replica for as long as it lives."""
 
+AUTO: Final = "auto"
+"""The model of a request that names none."""
 OPEN_TEAM = Team("open")
 """The team of every request while the endpoint has no keys."""
 
@@ -49,8 +51,6 @@ class RequestFacts:
     """`/think` or `/no_think`, the last one of the latest user turn."""
     reasoning_effort: str | None = None
     """OpenAI's field."""
-    turns: int = 1
-    """Messages, of whatever role."""
     prompt_chars: int = 0
     """All text of all messages."""
     question_chars: int = 0
@@ -69,8 +69,6 @@ class RequestFacts:
     """Words that ask for steps, a proof, an analysis, in the languages the features know."""
     tools: int = 0
     """Tools offered."""
-    wants_schema: bool = False
-    """A JSON schema or JSON object is asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,6 @@ class Answers:
             enable_thinking=parsed.enable_thinking,
             reasoning_effort=parsed.reasoning_effort,
             tools=parsed.tools,
-            wants_schema=parsed.wants_schema,
         )
         cap = None if parsed.cap is None else parsed.cap.tokens
         call.tokens = expected_tokens(facts.prompt_chars, cap, parsed.choices)

@@ -5,6 +5,7 @@
 
 from serving.routing.choose import EFFORTS, Reason, choose
 from serving.routing.family import VIRTUAL, Depth, Family
-from serving.routing.features import AUTO, facts_of
+from serving.routing.features import facts_of
+from serving.values import AUTO
 
 __all__ = ["AUTO", "EFFORTS", "VIRTUAL", "Depth", "Family", "Reason", "choose", "facts_of"]

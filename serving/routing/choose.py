@@ -14,8 +14,7 @@ from typing import Final
 
 from serving.errors import UnsupportedParameter
 from serving.routing.family import Depth, Family
-from serving.routing.features import AUTO
-from serving.values import Mode, ModelName, RequestFacts, Route
+from serving.values import AUTO, Mode, ModelName, RequestFacts, Route
 
 
 class Reason(StrEnum):

@@ -10,8 +10,7 @@ from typing import Self
 
 from serving.catalog import ModelFacts
 from serving.errors import UnknownModel
-from serving.routing.features import AUTO
-from serving.values import Mode, ModelName
+from serving.values import AUTO, Mode, ModelName
 
 
 class Depth(StrEnum):

@@ -20,10 +20,7 @@ from serving.routing.words import (
     entries_of,
     units_of,
 )
-from serving.values import Mode, RequestFacts
-
-AUTO: Final = "auto"
-"""The model of a request that names none."""
+from serving.values import AUTO, Mode, RequestFacts
 
 HEAD_CHARS: Final = 3000
 TAIL_CHARS: Final = 1000
@@ -95,7 +92,6 @@ def facts_of(
     enable_thinking: bool | None = None,
     reasoning_effort: str | None = None,
     tools: int = 0,
-    wants_schema: bool = False,
 ) -> RequestFacts:
     """`messages` as parsed JSON; whatever in them is not text is passed over."""
     question = _latest_user_turn(messages)
@@ -109,7 +105,6 @@ def facts_of(
         enable_thinking=enable_thinking,
         soft_switch=soft_switch(question),
         reasoning_effort=reasoning_effort,
-        turns=len(messages),
         prompt_chars=sum(len(text) for message in messages for text in _texts(message)),
         question_chars=len(question),
         numbers=len(numbers),
@@ -119,7 +114,6 @@ def facts_of(
         has_maths=(hint and _holds_formula(window)) or _MATHS.speaks_in(lower, units),
         asks_for_reasoning=_REASONING.speaks_in(lower, units),
         tools=tools,
-        wants_schema=wants_schema,
     )
 
 

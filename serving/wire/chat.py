@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from serving.config import Limits
 from serving.errors import MalformedRequest, UnsupportedParameter
+from serving.values import AUTO
 from serving.wire import request as wire
 from serving.wire import shapes
 
@@ -27,7 +28,7 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
     switch = fields.chat_template_kwargs
     return wire.WireRequest(
         body=body,
-        model=fields.model or wire.AUTO,
+        model=fields.model or AUTO,
         messages=body["messages"],
         stream=bool(fields.stream),
         include_usage=wire.include_usage(fields),
@@ -36,7 +37,6 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
         enable_thinking=None if switch is None else switch.enable_thinking,
         reasoning_effort=fields.reasoning_effort,
         tools=len(fields.tools or ()),
-        wants_schema=wire.wants_schema(fields),
         is_chat=True,
     )
 

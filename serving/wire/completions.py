@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from serving.config import Limits
 from serving.errors import MalformedRequest
+from serving.values import AUTO
 from serving.wire import request as wire
 from serving.wire import shapes
 
@@ -20,14 +21,13 @@ def parse(body: dict[str, Any], limits: Limits) -> wire.WireRequest:
         wire.ask_for_usage(body, fields)
     return wire.WireRequest(
         body=body,
-        model=fields.model or wire.AUTO,
+        model=fields.model or AUTO,
         messages=[{"role": "user", "content": text} for text in texts],
         stream=bool(fields.stream),
         include_usage=wire.include_usage(fields),
         cap=None if fields.max_tokens is None else wire.OutputCap(fields.max_tokens, "max_tokens"),
         choices=(fields.n or 1) * prompts,
         prompt_tokens=longest,
-        wants_schema=wire.wants_schema(fields),
     )
 
 

@@ -17,9 +17,6 @@ from serving.values import Mode, ModelName
 from serving.wire import beyond, shapes, wrong
 from serving.wire.json import encode
 
-AUTO: Final = "auto"
-"""The model of a request that names none."""
-
 Fields = TypeVar("Fields", bound=shapes.Sampling)
 
 
@@ -47,7 +44,6 @@ class WireRequest:
     enable_thinking: bool | None = None
     reasoning_effort: str | None = None
     tools: int = 0
-    wants_schema: bool = False
     is_chat: bool = False
     """Rendered by the model's template, which has the switch for thinking. Without `max_tokens`
     the engine then takes all the context that is left; of a bare prompt, 16 tokens."""
@@ -109,11 +105,6 @@ def check_sampling(fields: shapes.Sampling, limits: Limits, prompts: int = 1) ->
 
 def check_schema(schema: object, limits: Limits, param: str) -> None:
     within(len(encode(schema)), limits.schema_size, param, f"bytes of {param}")
-
-
-def wants_schema(fields: shapes.Sampling) -> bool:
-    asked = fields.response_format
-    return fields.structured_outputs is not None or (asked is not None and asked.type != "text")
 
 
 def include_usage(fields: shapes.Sampling) -> bool:

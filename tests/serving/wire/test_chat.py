@@ -203,7 +203,6 @@ def test_the_wishes_are_told_to_the_router_and_not_to_the_engine() -> None:
         reasoning_effort="high",
         chat_template_kwargs={"enable_thinking": False},
         tools=[tool()],
-        response_format={"type": "json_object"},
         user="someone",
     )
     assert (request.model, request.reasoning_effort, request.enable_thinking) == (
@@ -211,7 +210,7 @@ def test_the_wishes_are_told_to_the_router_and_not_to_the_engine() -> None:
         "high",
         False,
     )
-    assert (request.tools, request.wants_schema) == (1, True)
+    assert request.tools == 1
     assert not {"reasoning_effort", "user", "chat_template_kwargs"} & request.body.keys()
 
 
