@@ -1,5 +1,5 @@
 """uvicorn's protocol with one write a turn of the event loop instead of one a message, and with
-bounds on what comes before a request.
+bounds on what comes before a request and on how long an answer waits to be taken.
 
 ASGI sends an answer's headers apart from its body, and of a stream the last events apart from the
 end. Each write is a system call and wakes the client, and for short answers that costs more than
@@ -7,7 +7,8 @@ all that the gateway decides (measured: a stream of 64 events makes 3.5 writes i
 Nothing is held back: what is written in a turn leaves at its end.
 
 uvicorn bounds neither the bytes nor the time of a request's headers, and answers what is no HTTP in
-plain text; here these are errors of ours, in OpenAI's shape.
+plain text; here these are errors of ours, in OpenAI's shape. And it waits without end for a client
+that has stopped to read.
 """
 
 import asyncio
@@ -23,6 +24,33 @@ MAX_HEADERS: Final = 64 * 1024
 """Bytes of request line and headers; nginx and Node allow 8 to 32 KiB."""
 HEADERS_WITHIN_S: Final = 60.0
 """nginx's default (client_header_timeout)."""
+TAKEN_WITHIN_S: Final = 60.0
+"""A client that takes not a byte for so long is gone, or wants to hold what it holds: nginx's
+default (send_timeout)."""
+
+
+class Stall:
+    """Ends a connection whose client takes nothing of what waits for it."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        self.end()
+        self._look(sys.maxsize)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, before: int) -> None:
+        waiting = self._transport.get_write_buffer_size()
+        if waiting < before:
+            self._timer = self._loop.call_later(TAKEN_WITHIN_S, self._look, waiting)
+        else:
+            self._transport.abort()
 
 
 class Corked:
@@ -31,6 +59,7 @@ class Corked:
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._parts: list[bytes] = []
+        self.stall = Stall(transport, loop)
 
     def write(self, data: bytes) -> None:
         if not self._parts:
@@ -40,6 +69,8 @@ class Corked:
     def close(self) -> None:
         self._flush()
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self.stall.begin()  # it closes only when all is taken
 
     def _flush(self) -> None:
         parts, self._parts = self._parts, []
@@ -72,12 +103,25 @@ class CorkedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(cast(asyncio.Transport, Corked(transport, self.loop)))
+        corked = Corked(transport, self.loop)
+        self._stall = corked.stall
+        super().connection_made(cast(asyncio.Transport, corked))
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stall.end()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Whoever sends waits from now on, beyond any deadline of its own: nobody else ends it."""
+        super().pause_writing()
+        self._stall.begin()
+
+    def resume_writing(self) -> None:
+        if not self.transport.is_closing():  # else it is waited for until all is taken
+            self._stall.end()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         self._is_large = self._in_headers or len(data) > MAX_HEADERS

@@ -11,7 +11,7 @@
     │   ├── UnknownModel          404   names the models there are
     │   ├── UnknownPath           404
     │   ├── WrongMethod           405
-    │   ├── RequestTimeout        408   headers or body did not arrive in time
+    │   ├── RequestTimeout        408   the request came, or its answer was taken, too slowly
     │   ├── BodyTooLarge          413
     │   ├── UnsupportedMediaType  415   the body is not JSON by its own account, or is compressed
     │   └── HeadersTooLarge       431

@@ -121,13 +121,15 @@ def _too_large(limit: int) -> BodyTooLarge:
 class Reply:
     """The answer on its way out."""
 
-    __slots__ = ("_clock", "_send", "complete", "headers", "last_event", "started")
+    __slots__ = ("_clock", "_send", "complete", "headers", "last_event", "started", "stuck")
 
     def __init__(self, send: Send, request_id: str, clock: Callable[[], float]) -> None:
         self._send, self._clock = send, clock
         self.last_event = clock()
         self.headers: Headers = [(b"x-request-id", request_id.encode())]
         self.started = False
+        self.stuck = False
+        """Whether something is ready for the client that it does not take."""
         self.complete = False
 
     async def whole(self, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
@@ -143,7 +145,9 @@ class Reply:
         if not self.started:
             await self._start(200, [*self.headers, *EVENTS])
         self.last_event = self._clock()
+        self.stuck = True
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self.stuck = False
 
     async def comment(self) -> None:
         """Says nothing, in a stream that may have ended since it was called for."""

@@ -10,7 +10,7 @@ import time
 from types import TracebackType
 from typing import Final, NamedTuple
 
-from serving.errors import BifocalError, ClientGone, EngineUnavailable
+from serving.errors import BifocalError, ClientGone, EngineUnavailable, RequestTimeout
 from serving.gateway.asgi import Reply, Request
 
 _NEVER: Final = float("inf")
@@ -73,6 +73,8 @@ class Watch:
         """No comments from now on: the first of them would be a 200, and it is not known any more
         whether there will be an answer."""
         self._speaks = False
+        if self._comment is not None and not self._reply.started:
+            self._comment.cancel()  # called for a moment ago, and not begun
 
     def _fire_by(self, moment: float) -> None:
         # A timer that fires too early looks and waits on, which is cheaper than to move it.
@@ -93,8 +95,10 @@ class Watch:
             self._cancel()
             return
         if self._speaks and now - self._reply.last_event >= self._keep_alive:
-            # It falls between two events, since only whole ones are sent.
-            self._comment = self._loop.create_task(self._reply.comment())
+            # It falls between two events, since only whole ones are sent. A client that takes
+            # nothing has one waiting for it already.
+            if self._comment is None or self._comment.done():
+                self._comment = self._loop.create_task(self._reply.comment())
             quiet_since = now
         else:
             quiet_since = self._reply.last_event if self._speaks else now
@@ -136,6 +140,8 @@ class Watch:
             self._reader.cancel()  # else it ends by itself, which costs less
 
     def _why(self) -> BifocalError:
+        if self._late and self._reply.stuck:
+            return RequestTimeout("the client did not take its answer in time")
         if self._late and self._limit is not None:
             return self._limit.error(self._limit.message)
         if self._reader is not None and self._reader.done() and not self._reader.cancelled():

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import aiohttp
 import pytest
@@ -30,6 +31,9 @@ class Recorded(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 async def test_what_is_written_in_one_turn_leaves_as_one() -> None:
@@ -69,7 +73,10 @@ async def test_all_else_is_the_transports() -> None:
 
 
 async def _answer(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
-    """`/stream` in three messages, anything else in two."""
+    """`/stream` in three messages, `/flood` in many large ones, anything else in two."""
+    if scope["path"] == "/flood":
+        await _flood(send)
+        return
     headers = [] if scope["path"] == "/stream" else [(b"content-length", b"4")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if scope["path"] == "/stream":
@@ -79,10 +86,23 @@ async def _answer(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
     await send({"type": "http.response.body", "body": b"done"})
 
 
+FLOOD, WAVE = 100, b"x" * 64 * 1024
+"""Far more than what lies in buffers of 64 KiB on both sides."""
+
+
+async def _flood(send) -> None:  # type: ignore[no-untyped-def]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(FLOOD):
+        await send({"type": "http.response.body", "body": WAVE, "more_body": True})
+        await asyncio.sleep(0)  # till the next turn, or all of it would leave as one
+    await send({"type": "http.response.body", "body": b""})
+
+
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     """Of a server with this protocol."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(WAVE))
     config = uvicorn.Config(_answer, http=CorkedProtocol, lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
@@ -213,3 +233,69 @@ async def test_headers_that_do_not_end_are_not_waited_for(
 async def test_an_answer_under_way_is_not_mixed_with_an_error(port: int) -> None:
     answer = await said(port, b"GET /stream HTTP/1.1\r\nhost: x\r\n\r\n", b"nonsense\r\n\r\n")
     assert b"malformed_request" not in answer
+
+
+@contextmanager
+def asked(port: int, path: str) -> Iterator[socket.socket]:
+    """A client with little room for what it does not read."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, len(WAVE))
+        sock.connect(("127.0.0.1", port))
+        sock.setblocking(False)
+        sock.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        yield sock
+
+
+async def read_all(sock: socket.socket) -> bytes:
+    loop, got = asyncio.get_running_loop(), bytearray()
+    while piece := await asyncio.wait_for(loop.sock_recv(sock, len(WAVE)), 5):
+        got += piece
+    return bytes(got)
+
+
+async def until(under_way: int) -> None:
+    """So many answers are."""
+    for _ in range(500):
+        if sum("run_asgi" in repr(task) for task in asyncio.all_tasks()) == under_way:
+            return
+        await asyncio.sleep(0.01)
+    msg = f"never {under_way} under way"
+    raise AssertionError(msg)
+
+
+async def test_a_client_that_takes_nothing_holds_nothing(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corked, "TAKEN_WITHIN_S", 0.2)
+    with asked(port, "/flood") as sock:
+        await until(1)
+        await until(0)
+        answer = await read_all(sock)
+    assert len(answer) < FLOOD * len(WAVE) / 2
+
+
+async def test_nor_does_one_that_leaves_the_end_of_its_answer(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is with the server: the answer is over, and less waits than anybody is held up for."""
+    monkeypatch.setattr(corked, "TAKEN_WITHIN_S", 0.2)
+    monkeypatch.setattr("tests.deploy.test_corked.FLOOD", 6)
+    with asked(port, "/flood") as sock:
+        await asyncio.sleep(0.8)
+        answer = await read_all(sock)
+    assert not answer.endswith(b"0\r\n\r\n")
+
+
+async def test_a_client_that_reads_slowly_gets_its_whole_answer(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corked, "TAKEN_WITHIN_S", 0.3)
+    loop = asyncio.get_running_loop()
+    with asked(port, "/flood") as sock:
+        slowly = 0
+        for _ in range(40):
+            slowly += len(await loop.sock_recv(sock, len(WAVE) // 2))
+            await asyncio.sleep(0.02)
+        answer = await read_all(sock)
+    assert answer.endswith(b"0\r\n\r\n")
+    assert slowly + len(answer) > FLOOD * len(WAVE)

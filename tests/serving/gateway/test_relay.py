@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import time
 
 import aiohttp
@@ -279,6 +280,32 @@ async def test_a_whole_answer_may_take_longer_than_a_first_byte(ask: Ask) -> Non
     ],
 )
 async def test_a_client_that_hangs_up_ends_the_generation_within_a_second(
+def comments() -> int:
+    """That wait to be sent."""
+    return sum("Reply.comment" in repr(task) for task in asyncio.all_tasks())
+
+
+async def test_a_client_that_does_not_read_is_the_fault_of_no_replica() -> None:
+    """What waits for it is one comment, however long it takes nothing."""
+    wave = peers.delta(content="x" * 64 * 1024)
+    peer, observer = Peer([peers.streamed(*[wave] * 400, 5.0)]), Recorder()
+    body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+    async with (
+        serving(peer) as replica,
+        gateway(replica, observer=observer, keep_alive=0.1, longest_answer=1.0) as url,
+    ):
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
+            client.sendall(head.encode() + b"content-type: application/json\r\n\r\n" + body)
+            await asyncio.sleep(0.8)
+            assert comments() == 1
+            record = await observer.last()
+    assert (record.outcome, record.error_code) == (Outcome.CLIENT_ERROR, "request_timeout")
+    assert observer.failures == []
+
+
     client: aiohttp.ClientSession, answer: peers.Answer, stream: bool
 ) -> None:
     observer = Recorder()
