@@ -137,8 +137,6 @@ class Pools:
         if verdict.standing is Standing.WELL:
             replica.well_at = now
             self.answered(name, target, None, now)
-        elif verdict.standing is None:
-            replica.down = False
         else:
             replica.down |= verdict.standing is Standing.DOWN
             replica.fail(failing=True)
@@ -161,9 +159,7 @@ class Pools:
             (n, r.target) for n, r in leaving if r.silent(now)
         ]
 
-    def update(
-        self, found: Mapping[ModelName, PoolStatus], now: float, wall: float | None = None
-    ) -> None:
+    def update(self, found: Mapping[ModelName, PoolStatus], wall: float | None = None) -> None:
         """What a source says of its pools; what we know of replicas that stay is kept. `wall` is
         now in seconds since the epoch."""
         for name, status in found.items():
@@ -181,7 +177,11 @@ class Pools:
                     self._leaving[name, id] = replica
                     if wall is not None:
                         self._left[name] = wall
-            for replica in self._replicas[name].values():
+
+    def forget(self, now: float) -> None:
+        """What doors said of their load too long ago."""
+        for replicas in self._replicas.values():
+            for replica in replicas.values():
                 if replica.load is not None and now - replica.told_at > LOAD_STALE_S:
                     replica.tell(None, now)
 

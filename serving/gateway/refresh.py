@@ -1,10 +1,11 @@
-"""The background loop: asks where the replicas are, and those that failed or fell silent how
-they are."""
+"""The background loops: each source is asked where the replicas are, and those that failed or fell
+silent how they are."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -15,6 +16,8 @@ from serving.gateway.upstream import Upstream
 from serving.values import ModelName, Target
 
 log: Final = logging.getLogger("bifocal.gateway")
+
+Look = Callable[[], Awaitable[None]]
 
 
 class Refresh:
@@ -34,17 +37,26 @@ class Refresh:
         self._said: dict[ModelName, str] = {}
 
     async def forever(self, every: float) -> None:
+        """A source that takes its time holds up neither another nor the replicas."""
+        looks: list[Look] = [partial(self._ask, source) for source in self._sources]
+        await asyncio.gather(*(self._again(look, every) for look in [*looks, self._look]))
+
+    async def once(self) -> None:
+        await asyncio.gather(*(self._ask(source) for source in self._sources))
+        await self._look()
+
+    async def _again(self, look: Look, every: float) -> None:
         while True:
             await asyncio.sleep(every)
             try:
-                await self.once()
+                await look()
             except Exception as error:  # without this loop the gateway would go blind
                 log.error("targets were not refreshed: %s", type(error).__name__)
 
-    async def once(self) -> None:
-        for source in self._sources:
-            await self._ask(source)
-        doubtful = self._pools.doubtful(self._clock())
+    async def _look(self) -> None:
+        now = self._clock()
+        self._pools.forget(now)
+        doubtful = self._pools.doubtful(now)
         await asyncio.gather(*(self._probe(*replica) for replica in doubtful))
         self._tell()
 
@@ -57,7 +69,7 @@ class Refresh:
             self._away.add(source)
         else:
             self._away.discard(source)
-            self._pools.update(found, self._clock(), time.time())
+            self._pools.update(found, time.time())
 
     async def _probe(self, name: ModelName, target: Target) -> None:
         health = await self._upstream.health(target)

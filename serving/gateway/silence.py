@@ -32,7 +32,7 @@ class Health(StrEnum):
     UNREACHED = "unreached"
     """Nor does its node."""
     UNCLEAR = "unclear"
-    """It answers something else: other servers may not know the question."""
+    """It answers something else: other servers may not know the question, or ask for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    standing: Standing | None
-    """None: as before, but one that is there to say anything may be tried again."""
+    standing: Standing
     give_up: bool = False
     """Whether the requests on it are ended here, to be tried elsewhere."""
 
@@ -71,7 +70,7 @@ def judge(health: Health, silence: Silence | None) -> Verdict:
     better than none, until it has been silent for too long."""
     too_long = silence is not None and silence.word_s >= GIVE_UP_AFTER_S
     match health:
-        case Health.WELL:
+        case Health.WELL | Health.UNCLEAR:  # whoever is there to say anything is tried again
             return Verdict(Standing.WELL)
         case Health.ILL:
             return Verdict(Standing.DOWN, give_up=silence is not None and silence.is_long)
@@ -82,5 +81,3 @@ def judge(health: Health, silence: Silence | None) -> Verdict:
         case Health.UNREACHED:
             cut_off = silence is not None and silence.word_s >= UNREACHED_FOR_S
             return Verdict(Standing.DOWN if cut_off else Standing.DOUBTFUL, give_up=cut_off)
-        case Health.UNCLEAR:
-            return Verdict(None)

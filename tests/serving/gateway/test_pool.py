@@ -21,7 +21,7 @@ def running(*targets: Target) -> dict[ModelName, PoolStatus]:
 
 def pools_with(*targets: Target) -> Pools:
     pools = Pools({NAME: START_S})
-    pools.update(running(*targets), now=0)
+    pools.update(running(*targets))
     return pools
 
 
@@ -54,16 +54,16 @@ def test_what_a_door_counts_beyond_ours_is_foreign() -> None:
 def test_a_load_that_is_old_is_forgotten() -> None:
     pools = pools_with(A)
     pools.answered(NAME, A.id, BUSY, now=1)
-    pools.update(running(A), now=1 + LOAD_STALE_S)
+    pools.forget(now=1 + LOAD_STALE_S)
     assert of(pools, A).load == BUSY
-    pools.update(running(A), now=1.1 + LOAD_STALE_S)
+    pools.forget(now=1.1 + LOAD_STALE_S)
     assert (of(pools, A).load, of(pools, A).foreign_requests) == (None, 0)
 
 
 def test_a_failure_lasts_until_the_replica_answers() -> None:
     pools = pools_with(A, B)
     pools.failed(NAME, A.id)
-    pools.update(running(A, B), now=1)
+    pools.update(running(A, B))
     assert pools.doubtful(now=1) == [(NAME, A)]
     assert {pools.choose(NAME, now=1).id for _ in range(4)} == {B.id}
     pools.answered(NAME, A.id, None, now=2)
@@ -73,9 +73,9 @@ def test_a_failure_lasts_until_the_replica_answers() -> None:
 def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> None:
     pools = pools_with(A, B)
     attempt = begin(pools, A, 100)
-    pools.update(running(A), now=1)
+    pools.update(running(A))
     assert of(pools, A).tokens_in_flight == 100
-    pools.update(running(B), now=2)
+    pools.update(running(B))
     attempt.end()
     pools.answered(NAME, A.id, BUSY, now=2)
     pools.failed(NAME, A.id)
@@ -85,10 +85,10 @@ def test_what_is_in_flight_survives_a_refresh_and_ends_with_the_replica() -> Non
 def test_replicas_are_kept_while_their_source_cannot_name_them() -> None:
     pools = pools_with(A)
     begin(pools, A, 100)
-    pools.update({NAME: PoolStatus(PoolState.LOADING, complete=False)}, now=1)
+    pools.update({NAME: PoolStatus(PoolState.LOADING, complete=False)})
     assert of(pools, A).tokens_in_flight == 100
     assert pools.choose(NAME, now=1) == A
-    pools.update({NAME: PoolStatus(PoolState.LOADING)}, now=2)
+    pools.update({NAME: PoolStatus(PoolState.LOADING)})
     with pytest.raises(PoolLoading):
         pools.choose(NAME, now=2)
 
@@ -96,8 +96,8 @@ def test_replicas_are_kept_while_their_source_cannot_name_them() -> None:
 def test_a_request_ends_on_the_replica_it_began_on_though_it_was_lost_and_found() -> None:
     pools = pools_with(A)
     attempt = begin(pools, A, 100)
-    pools.update(running(), now=1)
-    pools.update(running(A), now=2)
+    pools.update(running())
+    pools.update(running(A))
     attempt.end()
     assert (of(pools, A).tokens_in_flight, of(pools, A).requests_in_flight) == (0, 0)
 
@@ -121,7 +121,7 @@ def test_a_pool_is_ready_while_one_replica_is_well() -> None:
 )
 def test_a_loading_pool_tells_the_seconds_that_are_left(now: float, seconds: float) -> None:
     pools = Pools({NAME: START_S})
-    pools.update({NAME: PoolStatus(PoolState.LOADING, since=1000.0)}, now=0)
+    pools.update({NAME: PoolStatus(PoolState.LOADING, since=1000.0)})
     with pytest.raises(PoolLoading, match="it is loading") as caught:
         pools.choose(NAME, now)
     assert caught.value.retry_after_s == seconds
@@ -135,7 +135,7 @@ def test_a_start_is_counted_from_the_last_answer_of_the_replica_that_leaves_room
     for at in (1, 40, 60, 80):
         if at == 60:
             attempt.end()
-        pools.update(leaving, now=at, wall=1000.0 + at)
+        pools.update(leaving, wall=1000.0 + at)
         found = pools.away(NAME, 1000.0 + at)
         assert isinstance(found, PoolLoading)
         seconds.append(found.retry_after_s)
@@ -151,7 +151,7 @@ def test_a_pool_that_is_there_is_not_away() -> None:
 
 def test_a_pool_that_failed_to_start_is_not_said_to_be_loading() -> None:
     pools = Pools({NAME: START_S})
-    pools.update({NAME: PoolStatus(PoolState.FAILED, message="Traceback")}, now=0)
+    pools.update({NAME: PoolStatus(PoolState.FAILED, message="Traceback")})
     with pytest.raises(EngineUnavailable, match="it failed to start") as caught:
         pools.choose(NAME, now=0)
     assert "Traceback" not in caught.value.message
@@ -174,11 +174,13 @@ def test_one_that_was_away_and_does_not_know_the_question_is_tried_again() -> No
     pools.asked(NAME, A.id, Health.GONE, now=1)
     pools.asked(NAME, A.id, Health.UNCLEAR, now=2)
     assert pools.choose(NAME, now=2) == A
+    assert pools.snapshot(NAME).ready
+    assert pools.doubtful(now=2) == []
 
 
 def test_a_pool_that_lost_its_replicas_long_after_it_was_deployed_starts_anew() -> None:
     pools = Pools({NAME: START_S})
-    pools.update({NAME: PoolStatus(PoolState.RUNNING, since=1000.0)}, now=0)
+    pools.update({NAME: PoolStatus(PoolState.RUNNING, since=1000.0)})
     with pytest.raises(PoolLoading) as caught:
         pools.choose(NAME, now=90_000.0)
     assert caught.value.retry_after_s == START_S
@@ -233,11 +235,11 @@ def test_one_that_does_not_answer_is_left_out_at_once_and_given_up_later() -> No
 def test_a_replica_that_is_named_no_more_is_still_watched_while_it_owes_an_answer() -> None:
     pools, gone = pools_with(A), list[str]()
     attempt = begin(pools, A, now=0, gone=gone)
-    pools.update(running(B), now=1)
+    pools.update(running(B))
     assert pools.doubtful(now=5) == [(NAME, A)]
-    pools.update(running(B), now=6)
+    pools.update(running(B))
     pools.asked(NAME, A.id, Health.MUTE, now=GIVE_UP_AFTER_S)
     assert gone == ["given up"]
     attempt.end()
-    pools.update(running(B), now=40)
+    pools.update(running(B))
     assert pools.doubtful(now=100) == []

@@ -37,7 +37,7 @@ GIVEN_UP = Verdict(Standing.DOWN, give_up=True)
         pytest.param(Health.UNREACHED, None, DOUBTFUL, id="no node, and nothing is on it"),
         pytest.param(Health.UNREACHED, Silence(9, 9), GIVEN_UP, id="its node lost its power"),
         pytest.param(Health.UNREACHED, TOLD_LATELY, DOUBTFUL, id="a network that flaps"),
-        pytest.param(Health.UNCLEAR, LONG, Verdict(None), id="it has no such path"),
+        pytest.param(Health.UNCLEAR, LONG, WELL, id="it has no such path"),
     ],
 )
 def test_what_a_replica_says_decides(
