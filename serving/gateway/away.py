@@ -52,13 +52,15 @@ class Away:
 
     async def _step(self, route: Route, since: float, tries: int, *, any_mode: bool) -> Step:
         policy = self._policies.get(route.model, Policy())
+        waits, begun = False, self._clock()
         if tries:
             await asyncio.sleep(LOOK_EVERY_S)
-        waits = False
         try:
             while True:
                 crowded = not waits and self._waiting >= self._most_waiting
-                now = self._situation(route, since, tries, crowded=crowded, any_mode=any_mode)
+                now = self._situation(
+                    route, since, begun, tries, crowded=crowded, any_mode=any_mode
+                )
                 decision = decide(policy, now)
                 if decision.step is not Step.WAIT:
                     return decision.step
@@ -91,14 +93,22 @@ class Away:
         return type(last)(message, retry_after_s=after)
 
     def _situation(
-        self, route: Route, since: float, tries: int, *, crowded: bool, any_mode: bool
+        self,
+        route: Route,
+        since: float,
+        begun: float,
+        tries: int,
+        *,
+        crowded: bool,
+        any_mode: bool,
     ) -> Situation:
-        name, other = route.model, self._stand_in(route)
+        name, other, clock = route.model, self._stand_in(route), self._clock()
         return Situation(
             ready=self._pools.snapshot(name).ready,
             hopeless=self._is_drained(name) or self._pools.failed_to_start(name),
-            waited_s=self._clock() - since,
+            waited_s=clock - since,
             tries=tries,
+            tried_s=clock - begun,
             crowded=crowded,
             other_ready=other is not None and self._can(other, any_mode=any_mode),
         )

@@ -16,7 +16,10 @@ from typing import Final
 from serving.values import ModelName
 
 MOST_TRIES: Final = 3
-"""Of a pool that seems to be there and yet is not reached."""
+"""At once, of a pool that seems to be there and yet is not reached."""
+AGAIN_AFTER_S: Final = 1.0
+"""And then, while there is time: a pool that flaps is not asked ten times a second by everyone who
+waits, and one that is well again answers those who have tried in vain as it does those who come."""
 WAITING_SHARE: Final = 0.5
 """Of the requests that a gateway takes at once. The other half is for models that answer."""
 
@@ -40,6 +43,8 @@ class Situation:
     waited_s: float = 0.0
     tries: int = 0
     """How often it was sent on since it had to wait."""
+    tried_s: float = 0.0
+    """Since it was sent on last."""
     crowded: bool = False
     """As many others wait as may."""
     other_ready: bool = False
@@ -64,9 +69,10 @@ class Decision:
 
 def decide(policy: Policy, now: Situation) -> Decision:
     if not now.hopeless:
-        if now.ready and now.tries < MOST_TRIES:
-            return Decision(Step.HOME, "it is there again")
         left = policy.hold_for_s - now.waited_s
+        may_try = now.tries < MOST_TRIES or (left > 0 and now.tried_s >= AGAIN_AFTER_S)
+        if now.ready and may_try:
+            return Decision(Step.HOME, "it is there again")
         if left > 0 and not now.crowded:
             return Decision(Step.WAIT, "it is away", left)
     why = _why(policy, now)

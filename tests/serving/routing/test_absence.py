@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.routing.absence import (
+    AGAIN_AFTER_S,
     MOST_TRIES,
     Decision,
     Policy,
@@ -41,7 +42,22 @@ INSTEAD, BOTH = Policy(0.0, OTHER), Policy(30.0, OTHER)
             HOLDS, {"ready": True, "tries": MOST_TRIES}, Step.WAIT, id="there and not reached"
         ),
         pytest.param(
-            NOTHING, {"ready": True, "tries": MOST_TRIES}, Step.REFUSE, id="never reached"
+            HOLDS,
+            {"ready": True, "tries": MOST_TRIES, "tried_s": AGAIN_AFTER_S},
+            Step.HOME,
+            id="once more, a while later",
+        ),
+        pytest.param(
+            HOLDS,
+            {"ready": True, "tries": MOST_TRIES, "tried_s": 9.0, "waited_s": 30.0},
+            Step.REFUSE,
+            id="long enough, too",
+        ),
+        pytest.param(
+            NOTHING,
+            {"ready": True, "tries": MOST_TRIES, "tried_s": 9.0},
+            Step.REFUSE,
+            id="never reached",
         ),
         pytest.param(HOLDS, {"crowded": True}, Step.REFUSE, id="too many wait"),
         pytest.param(BOTH, {"crowded": True, "other_ready": True}, Step.INSTEAD, id="crowded out"),
@@ -63,6 +79,7 @@ situations = st.builds(
     hopeless=st.booleans(),
     waited_s=st.floats(0, 200),
     tries=st.integers(0, 5),
+    tried_s=st.floats(0, 200),
     crowded=st.booleans(),
     other_ready=st.booleans(),
 )
@@ -98,6 +115,7 @@ def test_it_comes_to_an_end(policy: Policy, now: Situation) -> None:
         hopeless=now.hopeless,
         waited_s=policy.hold_for_s,
         tries=MOST_TRIES,
+        tried_s=now.tried_s,
         crowded=now.crowded,
         other_ready=now.other_ready,
     )
