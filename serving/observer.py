@@ -56,11 +56,12 @@ class RequestFinished:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaFailed:
-    """A replica could not be reached, or failed while it answered."""
+    """A replica could not be reached, or did not answer to the end."""
 
     model: ModelName
     reason: str
-    """`unreachable`, `failed`, `timeout`"""
+    """`unreachable`; `refused`: it is full or not ready, by its own account; `silent`: it was given
+    up, since it said nothing any more; `failed`; `timeout`: no first byte, or no end, in time"""
 
 
 @dataclass(frozen=True, slots=True)

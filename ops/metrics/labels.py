@@ -11,7 +11,7 @@ MAX_TEAMS: Final = 100
 OTHER: Final = "other"
 NONE: Final = "none"
 """The labels `model` and `thinking` where a request was refused before a decision."""
-REPLICA_FAILS: Final = ("unreachable", "failed", "timeout")
+REPLICA_FAILS: Final = ("unreachable", "refused", "silent", "failed", "timeout")
 """How a replica fails; see `serving.observer.ReplicaFailed`."""
 
 

@@ -149,7 +149,7 @@ REPLICA_FAILURES: Final = Metric(
     "bifocal_replica_failures_total",
     Kind.COUNTER,
     "failures",
-    "Times a replica could not be reached, or failed while it answered",
+    "Times a replica was not reached, refused, fell silent, failed amid an answer, or was late",
     ("model", "reason"),
 )
 RETRIES: Final = Metric(

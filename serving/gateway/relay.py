@@ -208,5 +208,14 @@ def _begin(path: Path, exchange: Exchange) -> None:
 
 def _note(path: Path, exchange: Exchange, target: Target, error: EngineError) -> None:
     path.pools.failed(exchange.model, target.id)
-    reason = "unreachable" if isinstance(error, EngineUnavailable) else "failed"
-    path.observer.on(ReplicaFailed(exchange.model, reason))
+    path.observer.on(ReplicaFailed(exchange.model, _reason(error)))
+
+
+def _reason(error: EngineError) -> str:
+    """What the error came of; the client is told less."""
+    cause = error.__cause__
+    if isinstance(cause, NO_CONNECTION):  # first: one of them is a TimeoutError, too
+        return "unreachable"
+    if isinstance(cause, TimeoutError):
+        return "silent"
+    return "refused" if cause is None and isinstance(error, EngineUnavailable) else "failed"

@@ -123,6 +123,24 @@ async def test_a_failure_before_any_content_is_tried_again_elsewhere(
     assert (await observer.last()).retries == 1
 
 
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        pytest.param(peers.whole(b"", 503), "refused", id="503"),
+        pytest.param(peers.refused("later", 429), "refused", id="429"),
+        pytest.param(peers.refused("no", 500), "failed", id="500"),
+    ],
+)
+async def test_a_failure_is_counted_as_what_it_is(ask: Ask, bad: peers.Answer, reason: str) -> None:
+    observer = Recorder()
+    async with (
+        serving(Peer([bad, peers.said()])) as replica,
+        gateway(replica, observer=observer) as url,
+    ):
+        assert (await ask(url)).status == 200
+    assert observer.failures == [reason]
+
+
 async def test_an_engine_that_only_fails_is_an_error_before_the_first_byte(ask: Ask) -> None:
     peer = Peer([peers.streamed(peers.FAILURE, peers.DONE)])
     async with serving(peer) as replica, gateway(replica) as url:
@@ -262,24 +280,6 @@ async def test_the_longest_answer_ends_every_answer(
     assert (got.status, error["code"]) == (200 if stream else 504, "timeout")
 
 
-async def test_a_whole_answer_may_take_longer_than_a_first_byte(ask: Ask) -> None:
-    async def slow(send: peers.Send) -> None:
-        await asyncio.sleep(0.4)
-        await peers.said()(send)
-
-    async with serving(Peer([slow])) as replica, gateway(replica, timeToFirstByte="100ms") as url:
-        assert (await ask(url)).status == 200
-
-
-@pytest.mark.parametrize(
-    ("answer", "stream"),
-    [
-        pytest.param(peers.silent, True, id="before the first byte"),
-        pytest.param(peers.silent, False, id="of a whole answer"),
-        pytest.param(peers.streamed(HALF, *DRIP), True, id="amid"),
-    ],
-)
-async def test_a_client_that_hangs_up_ends_the_generation_within_a_second(
 def comments() -> int:
     """That wait to be sent."""
     return sum("Reply.comment" in repr(task) for task in asyncio.all_tasks())
@@ -306,6 +306,24 @@ async def test_a_client_that_does_not_read_is_the_fault_of_no_replica() -> None:
     assert observer.failures == []
 
 
+async def test_a_whole_answer_may_take_longer_than_a_first_byte(ask: Ask) -> None:
+    async def slow(send: peers.Send) -> None:
+        await asyncio.sleep(0.4)
+        await peers.said()(send)
+
+    async with serving(Peer([slow])) as replica, gateway(replica, timeToFirstByte="100ms") as url:
+        assert (await ask(url)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("answer", "stream"),
+    [
+        pytest.param(peers.silent, True, id="before the first byte"),
+        pytest.param(peers.silent, False, id="of a whole answer"),
+        pytest.param(peers.streamed(HALF, *DRIP), True, id="amid"),
+    ],
+)
+async def test_a_client_that_hangs_up_ends_the_generation_within_a_second(
     client: aiohttp.ClientSession, answer: peers.Answer, stream: bool
 ) -> None:
     observer = Recorder()
@@ -375,13 +393,14 @@ async def test_a_stream_on_a_stuck_replica_ends_in_an_error_event(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(silence, "ASK_AFTER_S", 0.2)
-    stuck = Peer([peers.streamed(HALF, 60.0)])
-    async with serving(stuck) as replica, gateway(replica) as url:
+    stuck, observer = Peer([peers.streamed(HALF, 60.0)]), Recorder()
+    async with serving(stuck) as replica, gateway(replica, observer=observer) as url:
         asking = asyncio.create_task(ask(url, stream=True))
         await asyncio.wait_for(stuck.arrived.wait(), 5)
         stuck.healthy = False
         got = await asyncio.wait_for(asking, 5)
     assert error_in(got.body)["code"] == "engine_unavailable"
+    assert observer.failures == ["silent"]
 
 
 async def test_a_replica_that_says_it_is_well_may_be_silent(
