@@ -2,7 +2,18 @@
 
 Pure: `engine` (a model as vLLM's arguments and environment), `patience` (how long a step may take),
 `serve_config` (all pools as Serve's declarative text), `weights` (what is to be fetched first),
-`reasoning` and `straying` (bytes in, bytes out), and what `pulse` and `start` decide. Inside a
-replica: `app`, `fetching`, `server`, `warmup`, `door`, `load`. In its engine's processes:
-`forkserver`, `preloaded`, `following`, `sharding`.
+`reasoning` and `straying` (bytes in, bytes out), and what `pulse` and `start` decide.
+
+Inside a replica: `app` (Serve's application), `server` (the engine), `warmup` and `door`, with
+
+- `children`: the engine's processes, ended with it;
+- `failure`: what a replica raises, so that Serve's controller can read it;
+- `fetching`: weights, brought to each of its nodes;
+- `gauges`: what the engine said of its load, which `load` hears and `door` tells;
+- `logs`: Serve's log, kept while vLLM sets up its own;
+- `neighbours`: whether the other nodes of an engine are there.
+
+In its engine's processes: `forkserver`, `preloaded`, `following`, `sharding`, and `blanks` (few in
+a row in a call that must be made). In Serve's controller: `gangs` (a data-parallel replica that is
+replaced answers out).
 """
