@@ -19,8 +19,6 @@ should wait, and hold nothing that must be written."""
 LONGEST_TEMP: Final = 12
 """Ray puts sockets 90 characters below it, and the system limits a socket's path to 107."""
 PREFIX: Final = "bifocal-"
-OF_A_START: Final = 1 << 20
-"""Characters of a log in which a start is told; what is written later may be of any size."""
 
 
 class RayHead:
@@ -70,7 +68,7 @@ def said(logs: Path, replica: Mapping[str, Any]) -> start.Said:
 
 def _beginning(log: Path) -> str:
     with log.open(errors="replace") as file:
-        return file.read(OF_A_START)
+        return file.read(start.OF_A_START)
 
 
 def remove(temp_dir: Path) -> None:

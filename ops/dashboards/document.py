@@ -27,7 +27,8 @@ The boards are tried by `make test-watch`: a real service of two pocket models, 
 teams with plain and thinking requests and some errors, a real Prometheus that reads it every 5 s.
 Every query must have series of its own metrics, and numbers under load; it must still have its
 series when nobody has asked for a minute, and after a replica was killed. What panels of rates add
-up to must be what the clients counted, within 5 %%.
+up to must be what the clients counted, within 5 %%. What it costs a service to be read so often is
+in [watched.md](watched.md).
 
 `busy`, `idle` and `after a loss` are series x points, as Prometheus %s gave them on
 %s on two cores without a GPU. A share or a quantile of nothing is no number: idle, such a

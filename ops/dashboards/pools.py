@@ -4,7 +4,7 @@ from typing import Final
 
 from ops.dashboards.board import Board, Line, Panel, Section
 from ops.dashboards.query import a_second, mean, most, quantile, quantile_ever, total
-from ops.metrics import Metric, engine, ray, table
+from ops.metrics import Metric, engine, ray, replica, table
 
 REPLICA: Final = ("model", "replica")
 OF_REPLICA: Final = "{{model}} {{replica}}"
@@ -65,10 +65,9 @@ REPLICAS: Final = Section(
             "ms",
             "The median of all starts that Serve has counted, to the width of its buckets: as a "
             "whole, and from when the replica's process began. The difference is the time to be "
-            "placed. The steps inside (imports, weights, compiling) are no metric: `bifocal "
-            "status` shows them.",
-            "mostly placement: nodes are full or come late. Mostly the process: see docs/start.md; "
-            "weights that are not on the node yet are `bifocal weights`' matter.",
+            "placed.",
+            "mostly placement: nodes are full or come late. Mostly the process: see Steps of a "
+            "start.",
             (
                 Line(
                     quantile_ever(0.5, ray.SERVE_STARTUP, "application"),
@@ -79,6 +78,17 @@ REPLICAS: Final = Section(
                     "{{application}} of that in its process",
                 ),
             ),
+        ),
+        Panel(
+            "Steps of a start",
+            "s",
+            "Where the start of each pool's slowest replica went, from its process to readiness: "
+            "imports, engine, weights, compiling, KV cache, warm-up. Of a replica that is still "
+            "starting `bifocal status` tells.",
+            "docs/start.md says what happens in each. Weights that are not on the node yet are "
+            "`bifocal weights`' matter.",
+            (Line(most(replica.START_STEP, "model", "step"), "{{model}} {{step}}"),),
+            stacked=True,
         ),
         Panel(
             "Healthy by Serve's account",

@@ -9,6 +9,7 @@ from ops.metrics.engine import ENGINE
 from ops.metrics.labels import MAX_TEAMS
 from ops.metrics.process import PROCESS
 from ops.metrics.ray import RAY
+from ops.metrics.replica import REPLICA
 from ops.metrics.table import TABLE, Metric
 
 HEAD = f"""\
@@ -16,7 +17,7 @@ HEAD = f"""\
 
 What is watched, by who counts it: the gateway, the engines, Ray, and each process of itself.
 `bifocal config prometheus` prints a configuration that finds them; [dashboards.md](dashboards.md)
-shows them.
+shows them; [watched.md](watched.md) says what it costs to have them read.
 
 ## The gateway
 
@@ -54,6 +55,11 @@ vLLM has more on the same page.
 
 """
 
+REPLICAS = """
+On that page, the replica's own:
+
+"""
+
 RAYS = """
 ## Ray
 
@@ -81,7 +87,7 @@ def document() -> str:
     buckets = "".join(_buckets(row) for row in TABLE if row.buckets)
     return (
         f"{HEAD}{_table(TABLE)}\n### Buckets\n\n{buckets}{PROCESSES}{_table(PROCESS)}"
-        f"{ENGINES}{_table(ENGINE)}{RAYS}{_table(RAY)}{TAIL}"
+        f"{ENGINES}{_table(ENGINE)}{REPLICAS}{_table(REPLICA)}{RAYS}{_table(RAY)}{TAIL}"
     )
 
 

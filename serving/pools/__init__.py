@@ -11,7 +11,8 @@ Inside a replica: `app` (Serve's application), `server` (the engine), `warmup` a
 - `fetching`: weights, brought to each of its nodes;
 - `gauges`: what the engine said of its load, which `load` hears and `door` tells;
 - `logs`: Serve's log, kept while vLLM sets up its own;
-- `neighbours`: whether the other nodes of an engine are there.
+- `neighbours`: whether the other nodes of an engine are there;
+- `started`: where its start went, which `door` adds to its page of metrics.
 
 In its engine's processes: `forkserver`, `preloaded`, `following`, `sharding`, and `blanks` (few in
 a row in a call that must be made). In Serve's controller: `gangs` (a data-parallel replica that is

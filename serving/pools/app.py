@@ -23,6 +23,7 @@ from serving.pools import children, fetching, forkserver, logs
 from serving.pools.failure import readable
 from serving.pools.serve_config import DEPLOYMENT
 from serving.pools.start import Step, mark
+from serving.pools.started import STARTED
 from serving.pools.weights import Fetcher, NoWeights, Wanted
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Replica:
         self._server = await server.start(args)
         app: ASGIApp = await self._server.engine.build_asgi_app()
         mark(Step.READY)
+        STARTED.read()
         return app
 
     async def _with_folder(self) -> PoolArgs:

@@ -1,8 +1,8 @@
 """The door of a replica: an ASGI middleware inside vLLM's server (engine argument `middleware`).
 
 It lets in who holds the pool's token, shows the few paths that the gateway uses, tells the engine's
-load with every answer, keeps thinking out of content, and adds `reasoning_content`. Who may use the
-service, and how much, is the gateway's to say.
+load with every answer, keeps thinking out of content, and adds `reasoning_content`; to the page of
+metrics it adds where the start went. Who may use the service, and how much, the gateway says.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from serving.errors import BadKey, BifocalError, EngineUnavailable, UnknownPath
 from serving.pools.gauges import GAUGES, header_value
 from serving.pools.pulse import PULSE
 from serving.pools.reasoning import StreamRewriter, rewrite
+from serving.pools.started import STARTED
 from serving.pools.straying import settle
 from serving.wire.load import HEADER
 
@@ -70,7 +71,7 @@ class Door:
         hearing = Hearing(receive)
         # A stranger, who may ask for nothing but health, is not told the load.
         send = _sender(scope, send) if self._knows(scope) else send
-        answering = asyncio.ensure_future(self._app(scope, hearing, send))
+        answering = asyncio.ensure_future(self._app(_plain(scope), hearing, send))
         self._under_way.add(answering)
         answering.add_done_callback(self._ended)
         try:
@@ -146,10 +147,20 @@ def _load(scope: Scope) -> Header:
     return LOAD_HEADER, header_value(GAUGES.total(unfinished))
 
 
+def _plain(scope: Scope) -> Scope:
+    """A page of metrics is asked for as text that is not packed: lines are added to it."""
+    if _path(scope) != METRICS:
+        return scope
+    headers = [header for header in scope["headers"] if not header[0].startswith(b"accept")]
+    return {**scope, "headers": headers}
+
+
 def _sender(scope: Scope, send: Send) -> Send:
     """What sends the application's answer on: only a chat holds reasoning."""
     if _path(scope) == CHAT:
         return ChatAnswer(scope, send)
+    if _path(scope) == METRICS:
+        send = _with_start(send)
 
     async def with_load(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -157,6 +168,20 @@ def _sender(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return with_load
+
+
+def _with_start(send: Send) -> Send:
+    """With where the replica's start went at the page's end."""
+
+    async def longer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = message.get("headers", ())
+            message["headers"] = [h for h in headers if h[0] != b"content-length"]
+        elif not message.get("more_body", False):
+            message["body"] = message.get("body", b"") + STARTED.lines
+        await send(message)
+
+    return longer
 
 
 class ChatAnswer:

@@ -89,6 +89,8 @@ class Said:
         return None if self.has_done(Step.FETCHED) else self.noted
 
 
+OF_A_START: Final = 1 << 20
+"""Characters of a log in which a start is told; what is written later may be of any size."""
 _LINE: Final = "bifocal start: "
 _MARK: Final = re.compile(rf"{_LINE}(\d+\.\d+) (.+)")
 _NOTE: Final = re.compile(r"bifocal (note|held): (.+)")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.head import Ports
-from deploy.local.ray_head import OF_A_START, RayHead, remove, said
-from serving.pools.start import Mark, Noted, Said, Step
+from deploy.local.ray_head import RayHead, remove, said
+from serving.pools.start import OF_A_START, Mark, Noted, Said, Step
 
 LONGEST_SOCKET = "session_2026-11-24_14-00-28_116673_4194304/sockets/dashboard_ReportHead"
 """The longest that Ray puts below its folder."""

@@ -27,9 +27,11 @@ class Inner:
         self.parts = parts
         self.kind = kind
         self.asked = 0
+        self.headers: list[tuple[bytes, bytes]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked += 1
+        self.headers = scope["headers"]
         length = str(sum(map(len, self.parts))).encode()
         headers = [(b"content-type", self.kind), (b"content-length", length)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -57,9 +59,16 @@ def vllm(unfinished: int) -> Any:
 
 
 async def ask(
-    path: str, inner: Inner, *, token: str | None = TOKEN, method: str = "GET", unfinished: int = 9
+    path: str,
+    inner: Inner,
+    *,
+    token: str | None = TOKEN,
+    method: str = "GET",
+    unfinished: int = 9,
+    more: Sequence[tuple[bytes, bytes]] = (),
 ) -> Answer:
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
+    headers += more
     scope = {
         "type": "http", "method": method, "path": PREFIX + path, "root_path": PREFIX,
         "headers": headers, "app": vllm(unfinished),
@@ -120,6 +129,27 @@ async def test_every_answer_to_the_gateway_tells_the_load(path: str) -> None:
     GAUGES.record(0, Load(running=3, waiting=1, kv_cache_usage=0.125))
     answer = await ask(path, Inner())
     assert answer.headers["x-bifocal-load"] == "running=3;waiting=1;kv=0.125"
+
+
+async def test_a_page_of_metrics_ends_with_where_the_start_went(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door.STARTED, "lines", b"start 7\n")
+    inner = Inner((b"one 1\n", b"two 2\n"), b"text/plain")
+    answer = await ask("/metrics", inner, more=[(b"accept-encoding", b"gzip"), (b"x", b"y")])
+    assert answer.body == b"one 1\ntwo 2\nstart 7\n"
+    assert answer.ended
+    assert "content-length" not in answer.headers
+    # What is packed cannot be added to.
+    assert [name for name, _ in inner.headers] == [b"authorization", b"x"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/v1/completions"])
+async def test_no_other_answer_tells_of_the_start(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door.STARTED, "lines", b"start 7\n")
+    assert (await ask(path, Inner())).body == b"{}"
 
 
 async def test_an_engine_whose_last_request_was_aborted_runs_nothing() -> None:
