@@ -1,8 +1,12 @@
 """What a service pays for being watched: CPU for each token with a Prometheus and without.
 
 The same steady load in pairs of windows, one watched and one not, in the order A B, B A, B A, A B
-and so on. CPU is counted for a token, not for a second, so a window in which the machine was slower
-says as much as any other. The watcher's own is told beside it: it need not live on the same nodes.
+and so on. A machine's own noise is many times what a page costs that is read every five seconds. So
+here it is read `OFTEN` times as often, and of what that adds one part in `OFTEN` is the figure: a
+reading costs what it costs, however long ago the last one was.
+
+CPU is counted for a token, not for a second. The watcher's own is told beside it: it need not live
+on the same nodes.
 """
 
 import statistics
@@ -25,11 +29,11 @@ ALONE: Final = "alone"
 WATCHED: Final = "watched"
 EVERY_S: Final = 5.0
 """Between two readings of a page, as `bifocal config prometheus` writes it."""
-RAMP_S: Final = 3.0
+OFTEN: Final = 20
+RAMP_S: Final = 1.0
 """Load before each window."""
 PAIRS: Final = 12
-SECONDS: Final = 20.0
-"""Of each window: whole intervals, so that each page is read as often in each."""
+SECONDS: Final = 10.0
 GOAL: Final = 1.03
 LOAD: Final[Load] = LIGHT
 NOT_OURS: Final = frozenset({"load generator", "prometheus"})
@@ -67,7 +71,7 @@ def run(plan: Plan, product: Product, room: Room) -> dict[str, Any]:
             found = _pairs(plan, of, room)
     except NotReady as error:
         found = Run((), problems=(str(error),))
-    settings = {"model": product.engine.model, "every_s": EVERY_S, **asdict(plan)}
+    settings = {"model": product.engine.model, "every_s": EVERY_S, "often": OFTEN, **asdict(plan)}
     return report(found) | {"machine": where, "settings": settings}
 
 
@@ -81,11 +85,14 @@ def _pairs(plan: Plan, of: Contender, room: Room) -> Run:
             except NotReady as error:
                 found = replace(found, problems=(*found.problems, f"pair {pair + 1}: {error}"))
                 continue
-            one = found.measured[-1]
-            spent = f"{1000 * ours(one):.2f} ms of CPU"
-            speed = f"{one.tally.tokens_per_s:,.0f} tokens/s"
-            room.say(f"pair {pair + 1}/{plan.pairs} {name:8} {spent} for 1,000 tokens, {speed}")
+            room.say(f"pair {pair + 1}/{plan.pairs} {_line(found.measured[-1])}")
     return found
+
+
+def _line(one: Measurement) -> str:
+    lost = f", LOST {dict(one.tally.lost)}" if one.tally.lost else ""
+    speed = f"{one.tally.tokens_per_s:,.0f} tokens/s"
+    return f"{one.contender:8} {ours(one):.3f} s of CPU for 1,000 tokens, {speed}{lost}"
 
 
 def _window(name: str, pair: int, plan: Plan, of: Contender, so_far: Run) -> Run:
@@ -109,7 +116,7 @@ def _watched(of: Contender) -> Iterator[Watcher]:
     service = Service(of.url, of.headers)
     with (
         tempfile.TemporaryDirectory(prefix="bf-watch-", ignore_cleanup_errors=True) as folder,
-        watching(service, Path(folder), EVERY_S) as watcher,
+        watching(service, Path(folder), EVERY_S / OFTEN) as watcher,
     ):
         yield watcher
 
@@ -122,9 +129,11 @@ def ours(one: Measurement) -> float:
 
 def report(run: Run) -> dict[str, Any]:
     """The ratio first. Pure."""
-    ratio = _ratio(run.measured)
+    often = _ratios(run.measured)
+    ratio = estimate([1 + (each - 1) / OFTEN for each in often]) if often else None
     return {
         "watched_over_alone": None if ratio is None else asdict(ratio),
+        "so_often_over_alone": asdict(estimate(often)) if often else None,
         "goal": GOAL,
         "reached": _excluded(ratio) and not run.problems,
         "lost_answers": sum(sum(one.tally.lost.values()) for one in run.measured),
@@ -145,13 +154,11 @@ def _of(measured: Sequence[Measurement], name: str) -> list[Measurement]:
     return [one for one in measured if one.contender == name]
 
 
-def _ratio(measured: Sequence[Measurement]) -> Estimate | None:
-    """Paired; None where no pair was measured."""
+def _ratios(measured: Sequence[Measurement]) -> list[float]:
+    """Paired, of all pairs that were measured."""
     alone = {one.round: ours(one) for one in _of(measured, ALONE)}
-    values = [
-        ours(one) / alone[one.round] for one in _of(measured, WATCHED) if alone.get(one.round)
-    ]
-    return estimate(values) if values else None
+    watched = _of(measured, WATCHED)
+    return [ours(one) / alone[one.round] for one in watched if alone.get(one.round)]
 
 
 def _summary(of: Sequence[Measurement]) -> dict[str, Any]:
@@ -184,17 +191,18 @@ def as_table(report: Mapping[str, Any]) -> str:
 
 
 def _figure(report: Mapping[str, Any]) -> str:
-    one = report["watched_over_alone"]
-    span = f"{one['low']:.3f} to {one['high']:.3f} ({one['confidence']:.0%})"
     verdict = "reached" if report["reached"] else "**missed**"
-    goal = f"all of it < {GOAL:g}: {verdict}"
-    lines = [
-        "| CPU for a token | pairs | median | interval | goal |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines.append(
-        f"| watched / alone | {len(one['rounds'])} | {one['median']:.3f} | {span} | {goal} |"
-    )
+    goals = {
+        f"read every {EVERY_S:g} s / alone": ("watched_over_alone", f"< {GOAL:g}: {verdict}"),
+        f"read every {EVERY_S / OFTEN:g} s / alone": ("so_often_over_alone", ""),
+    }
+    lines = ["| CPU for a token | pairs | median | interval | goal |"]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for name, (key, goal) in goals.items():
+        one = report[key]
+        span = f"{one['low']:.3f} to {one['high']:.3f} ({one['confidence']:.0%})"
+        pairs = len(one["rounds"])
+        lines.append(f"| {name} | {pairs} | {one['median']:.3f} | {span} | {goal} |")
     return "\n".join(lines)
 
 
@@ -211,7 +219,8 @@ def _processes(windows: Mapping[str, Any]) -> str:
          *(w["by_process"].get(role, 0.0) for w in (alone, watched)))
         for role in roles
     ]  # fmt: skip
-    lines = ["| CPU seconds for 1,000 tokens | alone | watched |", "| --- | --- | --- |"]
+    often = f"read every {EVERY_S / OFTEN:g} s"
+    lines = [f"| CPU seconds for 1,000 tokens | alone | {often} |", "| --- | --- | --- |"]
     lines += [f"| {name} | {one:.4f} | {other:.4f} |" for name, one, other in rows]
     speeds = " | ".join(f"{each['tokens_per_s']:,.0f}" for each in (alone, watched))
     return "\n".join([*lines, f"| tokens/s | {speeds} |"])

@@ -23,6 +23,7 @@ from ops.bench.processes import (
     [
         ("python -m uvicorn ops.bench.mock:application --port=1", "mock"),
         ("python -m uvicorn ops.bench.passthrough:application", "pass-through"),
+        ("prometheus --config.file=/tmp/x/prometheus.yml", "prometheus"),
         ("VLLM::EngineCore", "engine"),
         ("python -c main(3, 4, ['serving.pools.preloaded'], sys_path=['/venv/ray/x'])", "engine"),
         ("python -m vllm.entrypoints.openai.api_server --model=x", "server"),
