@@ -10,14 +10,4 @@ from ops.metrics.table import TABLE, Kind, Metric
 
 EVERY = (*TABLE, *PROCESS, *ENGINE, *REPLICA, *RAY)
 
-__all__ = [
-    "ENGINE",
-    "EVERY",
-    "PROCESS",
-    "RAY",
-    "REPLICA",
-    "TABLE",
-    "Kind",
-    "Metric",
-    "PrometheusObserver",
-]
+__all__ = ["ENGINE", "EVERY", "PROCESS", "RAY", "TABLE", "Kind", "Metric", "PrometheusObserver"]
