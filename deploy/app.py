@@ -58,8 +58,8 @@ def build(
         keys=keys,
         observer=observer,
         limits=cluster.gateway.limits,
-        keep_alive=cluster.gateway.keep_alive,
-        longest_answer=cluster.longest_answer,
+        keep_alive_s=cluster.gateway.keep_alive,
+        longest_answer_s=cluster.longest_answer,
         standing=StandingOrders(orders),
         sampler=None if cluster.tracing is None else Sampler(cluster.tracing.sample),
     )
@@ -72,7 +72,7 @@ def build(
         sources.append(RaySource(names, url, ray_token, pool_token, _may_sleep(cluster)))
     if fixed:
         sources.append(FixedSource(fixed, target_tokens))
-    return Gateway(service, sources, every=cluster.gateway.targets_every, peering=peering)
+    return Gateway(service, sources, every_s=cluster.gateway.targets_every, peering=peering)
 
 
 def _absence(spec: ModelSpec) -> Policy:

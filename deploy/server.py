@@ -42,7 +42,7 @@ def run(
     *,
     host: str,
     port: int,
-    longest_answer: float,
+    longest_answer_s: float,
     inherited: Inherited | None = None,
 ) -> None:
     """Serves until a signal; then takes nothing new and finishes the answers under way. A second
@@ -62,7 +62,7 @@ def run(
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(longest_answer),
+        timeout_graceful_shutdown=int(longest_answer_s),
     )
     if inherited is None:
         Server(config).run()

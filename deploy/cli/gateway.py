@@ -103,7 +103,7 @@ def gateway(
             app,
             host=address,
             port=spec.port if port is None else port,
-            longest_answer=cluster.longest_answer,
+            longest_answer_s=cluster.longest_answer,
             inherited=_inherited(listen_fd, ready_fd),
         )
 

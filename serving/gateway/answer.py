@@ -73,7 +73,7 @@ class Answers:
 
     async def _serve(self, endpoint: Endpoint, request: Request, reply: Reply, call: Call) -> None:
         limits = self._service.limits
-        async with Watch(reply, self._service.keep_alive) as watch:
+        async with Watch(reply, self._service.keep_alive_s) as watch:
             watch.allow(BODY, call.started)
             body = decode_object(await request.body(limits.body_size), limits.json_depth)
             watch.client(request)

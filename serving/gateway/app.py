@@ -56,20 +56,20 @@ _ONE_MODEL: Final = "/v1/models/"
 
 
 class Gateway:
-    """Serves `service` from the pools that `sources` know, asking them anew `every` so many
-    seconds; `peering` says where other gateways are that serve the same."""
+    """Serves `service` from the pools that `sources` know, asking them anew `every_s`; `peering`
+    says where other gateways are that serve the same."""
 
     def __init__(
         self,
         service: Service,
         sources: Sequence[TargetSource],
         *,
-        every: float,
+        every_s: float,
         peering: Peering | None = None,
     ) -> None:
         keys = Unrevoked(service.keys, service.standing)
         self._service, self._peering = replace(service, keys=keys), peering
-        self._sources, self._every = sources, every
+        self._sources, self._every_s = sources, every_s
         self._pools = Pools(
             {
                 name: expected_start_s(model.facts, model.precision)
@@ -117,7 +117,7 @@ class Gateway:
             operator = Operator(self._service, self._pools, peers)
             answers = Answers(self._service, self._path(upstream))
             self._routes = {**self._table(answers), **operator.table()}
-            loop = tasks.create_task(refresh.forever(self._every), name="refresh")
+            loop = tasks.create_task(refresh.forever(self._every_s), name="refresh")
             orders = tasks.create_task(self._keep_orders(peers), name="orders")
             await send({"type": "lifespan.startup.complete"})
             await receive()
@@ -162,7 +162,7 @@ class Gateway:
 
     def _path(self, upstream: Upstream) -> Path:
         service = self._service
-        first, longest = service.limits.time_to_first_byte, service.longest_answer
+        first, longest = service.limits.time_to_first_byte, service.longest_answer_s
         return Path(
             self._pools,
             upstream,

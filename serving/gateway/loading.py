@@ -25,6 +25,6 @@ def expected_start_s(facts: ModelFacts, precision: str) -> float:
     return ENGINE_START_S + weights / READ_BYTES_PER_S
 
 
-def retry_after_s(expected_s: float, loading_for_s: float) -> int:
+def come_again_s(expected_s: float, loading_for_s: float) -> int:
     """Whole seconds."""
     return round(max(SOON_S, expected_s - loading_for_s, PATIENCE * loading_for_s))

@@ -10,7 +10,7 @@ from typing import Final
 
 from serving import balance
 from serving.errors import BifocalError, EngineUnavailable, PoolLoading
-from serving.gateway.loading import SOON_S, retry_after_s
+from serving.gateway.loading import SOON_S, come_again_s
 from serving.gateway.replica import Attempt, Replica
 from serving.gateway.silence import Health, Standing, judge
 from serving.gateway.targets import PoolState, PoolStatus
@@ -197,7 +197,7 @@ class Pools:
             return EngineUnavailable(msg, retry_after_s=SOON_S)
         since = _since(pool.status, self._left.get(name))
         elapsed = 0.0 if since is None else max(0.0, now - since)
-        return PoolLoading(msg, retry_after_s=retry_after_s(start_s, elapsed))
+        return PoolLoading(msg, retry_after_s=come_again_s(start_s, elapsed))
 
 
 def _since(status: PoolStatus, left: float | None) -> float | None:

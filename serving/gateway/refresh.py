@@ -36,18 +36,18 @@ class Refresh:
         self._away: set[TargetSource] = set()
         self._said: dict[ModelName, str] = {}
 
-    async def forever(self, every: float) -> None:
+    async def forever(self, every_s: float) -> None:
         """A source that takes its time holds up neither another nor the replicas."""
         looks: list[Look] = [partial(self._ask, source) for source in self._sources]
-        await asyncio.gather(*(self._again(look, every) for look in [*looks, self._look]))
+        await asyncio.gather(*(self._again(look, every_s) for look in [*looks, self._look]))
 
     async def once(self) -> None:
         await asyncio.gather(*(self._ask(source) for source in self._sources))
         await self._look()
 
-    async def _again(self, look: Look, every: float) -> None:
+    async def _again(self, look: Look, every_s: float) -> None:
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(every_s)
             try:
                 await look()
             except Exception as error:  # without this loop the gateway would go blind

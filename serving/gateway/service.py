@@ -33,9 +33,9 @@ class Service:
     keys: KeyStore
     observer: Observer
     limits: Limits
-    keep_alive: float
+    keep_alive_s: float
     """Seconds."""
-    longest_answer: float
+    longest_answer_s: float
     """Seconds."""
     standing: StandingOrders = field(default_factory=StandingOrders)
     """What operators have ordered."""

@@ -33,12 +33,12 @@ class Watch:
     """Entered by the worker. What cancelled it leaves as an error of ours."""
 
     __slots__ = (
-        "_comment", "_deadline", "_fires", "_keep_alive", "_late", "_limit", "_looked", "_loop",
+        "_comment", "_deadline", "_fires", "_keep_alive_s", "_late", "_limit", "_looked", "_loop",
         "_reader", "_reply", "_request", "_speaks", "_timer", "_worker",
     )  # fmt: skip
 
-    def __init__(self, reply: Reply, keep_alive: float) -> None:
-        self._reply, self._keep_alive = reply, keep_alive
+    def __init__(self, reply: Reply, keep_alive_s: float) -> None:
+        self._reply, self._keep_alive_s = reply, keep_alive_s
         self._loop = asyncio.get_running_loop()
         self._worker = asyncio.current_task(self._loop)
         self._timer: asyncio.TimerHandle | None = None
@@ -94,7 +94,7 @@ class Watch:
             self._late = True
             self._cancel()
             return
-        if self._speaks and now - self._reply.last_event >= self._keep_alive:
+        if self._speaks and now - self._reply.last_event >= self._keep_alive_s:
             # It falls between two events, since only whole ones are sent. A client that takes
             # nothing has one waiting for it already.
             if self._comment is None or self._comment.done():
@@ -102,7 +102,7 @@ class Watch:
             quiet_since = now
         else:
             quiet_since = self._reply.last_event if self._speaks else now
-        self._fire_by(min(self._deadline, quiet_since + self._keep_alive))
+        self._fire_by(min(self._deadline, quiet_since + self._keep_alive_s))
 
     def _listen(self, request: Request) -> None:
         self._reader = self._loop.create_task(request.hang_up())

@@ -278,8 +278,8 @@ async def gateway(
     observer: Observer | None = None,
     keys: KeyStore | None = None,
     sources: list[TargetSource] | None = None,
-    keep_alive: float = 30.0,
-    longest_answer: float = 60.0,
+    keep_alive_s: float = 30.0,
+    longest_answer_s: float = 60.0,
     standing: StandingOrders | None = None,
     peering: Peering | None = None,
     port: int = 0,
@@ -298,13 +298,13 @@ async def gateway(
         keys=keys or NoKeys(),
         observer=observer or Recorder(),
         limits=Limits.model_validate(limits),
-        keep_alive=keep_alive,
-        longest_answer=longest_answer,
+        keep_alive_s=keep_alive_s,
+        longest_answer_s=longest_answer_s,
         standing=standing or StandingOrders(),
         sampler=sampler,
     )
     fixed = [FixedSource({DENSE: replicas, MOE: replicas})]
-    app = Gateway(service, sources or fixed, every=0.1, peering=peering)
+    app = Gateway(service, sources or fixed, every_s=0.1, peering=peering)
     async with serving(app, lifespan="on", port=port) as url:
         yield url
 

@@ -147,7 +147,7 @@ async def test_nothing_of_a_stream_is_sent_while_it_is_not_known_who_answers(
 ) -> None:
     """A comment would be a 200, and then it could not be refused any more."""
     body = dense(stream=True, messages=[{"role": "user", "content": "7 + 7"}])
-    async with gateway(sources=[World(None, None)], away=WAITS, keep_alive=0.1) as url:
+    async with gateway(sources=[World(None, None)], away=WAITS, keep_alive_s=0.1) as url:
         began = time.monotonic()
         async with client.post(f"{url}/v1/chat/completions", json=body) as response:
             assert response.status == 503
@@ -161,7 +161,7 @@ async def test_comments_come_once_it_is_known(client: aiohttp.ClientSession) -> 
     slow = peers.streamed(0.5, peers.ANSWER)
     async with (
         serving(Peer([slow])) as replica,
-        gateway(sources=[world], away=Policy(30), keep_alive=0.1) as url,
+        gateway(sources=[world], away=Policy(30), keep_alive_s=0.1) as url,
     ):
         asking = asyncio.create_task(
             client.post(f"{url}/v1/chat/completions", json=body).__aenter__()
@@ -209,7 +209,7 @@ async def test_who_waits_holds_a_place_and_half_of_the_places_are_left_to_others
 
 async def test_no_longer_than_the_longest_answer(ask: Ask) -> None:
     """A file cannot say so; a clock that jumps can."""
-    async with gateway(sources=[World(None, None)], away=Policy(30), longest_answer=0.5) as url:
+    async with gateway(sources=[World(None, None)], away=Policy(30), longest_answer_s=0.5) as url:
         got = await ask(url, **dense())
     assert got.status == 504
 

@@ -3,7 +3,7 @@
 import pytest
 
 from serving.catalog import CATALOG
-from serving.gateway.loading import ENGINE_START_S, SOON_S, expected_start_s, retry_after_s
+from serving.gateway.loading import ENGINE_START_S, SOON_S, come_again_s, expected_start_s
 from serving.values import ModelName
 
 
@@ -34,4 +34,4 @@ def test_a_start_takes_longer_the_more_weights_are_read(
 def test_a_client_is_asked_back_when_it_should_be_ready(
     expected: float, loading_for: float, seconds: int
 ) -> None:
-    assert retry_after_s(expected, loading_for) == seconds
+    assert come_again_s(expected, loading_for) == seconds

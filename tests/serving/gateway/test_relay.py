@@ -232,7 +232,7 @@ async def test_our_own_cap_is_left_out_where_it_does_not_fit(ask: Ask) -> None:
 
 async def test_a_silent_stream_is_kept_alive_by_comments(ask: Ask) -> None:
     answer = peers.streamed(0.35, HALF, 0.35, peers.DONE)
-    async with serving(Peer([answer])) as replica, gateway(replica, keep_alive=0.1) as url:
+    async with serving(Peer([answer])) as replica, gateway(replica, keep_alive_s=0.1) as url:
         got = await ask(url, stream=True)
     before, after = got.body.split(HALF)
     assert before.count(b": keep-alive\n\n") in (2, 3, 4)
@@ -242,7 +242,7 @@ async def test_a_silent_stream_is_kept_alive_by_comments(ask: Ask) -> None:
 
 async def test_after_a_comment_an_error_is_an_event(ask: Ask) -> None:
     answer = peers.streamed(0.3, peers.FAILURE, peers.DONE)
-    async with serving(Peer([answer])) as replica, gateway(replica, keep_alive=0.1) as url:
+    async with serving(Peer([answer])) as replica, gateway(replica, keep_alive_s=0.1) as url:
         got = await ask(url, stream=True)
     assert got.status == 200
     assert error_in(got.body)["code"] == "engine_failed"
@@ -273,7 +273,7 @@ async def test_the_longest_answer_ends_every_answer(
     ask: Ask, answer: peers.Answer, stream: bool
 ) -> None:
     peer = Peer([answer])
-    async with serving(peer) as replica, gateway(replica, longest_answer=0.3) as url:
+    async with serving(peer) as replica, gateway(replica, longest_answer_s=0.3) as url:
         got = await ask(url, stream=stream)
         await asyncio.wait_for(peer.hung_up.wait(), 1)
     error = error_in(got.body) if stream else got.error
@@ -293,7 +293,7 @@ async def test_a_client_that_does_not_read_is_the_fault_of_no_replica() -> None:
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
     async with (
         serving(peer) as replica,
-        gateway(replica, observer=observer, keep_alive=0.1, longest_answer=1.0) as url,
+        gateway(replica, observer=observer, keep_alive_s=0.1, longest_answer_s=1.0) as url,
     ):
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

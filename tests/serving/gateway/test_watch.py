@@ -16,7 +16,7 @@ async def test_a_comment_that_was_called_for_is_not_sent_once_nothing_may_be_sai
         sent.append(message)
 
     reply = Reply(send, "req-1", time.monotonic)
-    async with Watch(reply, keep_alive=FIRST_LOOK_S / 2) as watch:
+    async with Watch(reply, keep_alive_s=FIRST_LOOK_S / 2) as watch:
         watch.silence()
         time.sleep(2 * FIRST_LOOK_S)  # noqa: ASYNC251 the loop comes late to its timers
         for _ in range(2):  # it has called for the comment, which has not begun
