@@ -256,7 +256,7 @@ async def test_no_first_byte_in_time_is_504(ask: Ask) -> None:
         gateway(replica, observer=observer, timeToFirstByte="200ms") as url,
     ):
         got = await ask(url, stream=True)
-        await asyncio.wait_for(peer.hung_up.wait(), 10)
+        await asyncio.wait_for(peer.hung_up.wait(), 1)
     assert (got.status, got.error["code"]) == (504, "timeout")
     record = await observer.last()
     assert (record.outcome, observer.failures) == (Outcome.TIMEOUT, ["timeout"])
@@ -275,7 +275,7 @@ async def test_the_longest_answer_ends_every_answer(
     peer = Peer([answer])
     async with serving(peer) as replica, gateway(replica, longest_answer_s=0.3) as url:
         got = await ask(url, stream=stream)
-        await asyncio.wait_for(peer.hung_up.wait(), 10)
+        await asyncio.wait_for(peer.hung_up.wait(), 1)
     error = error_in(got.body) if stream else got.error
     assert (got.status, error["code"]) == (200 if stream else 504, "timeout")
 
