@@ -50,7 +50,7 @@ class Collector(service.TraceServiceServicer):
 def collecting(port: int) -> Iterator[Collector]:
     server = grpc.server(ThreadPoolExecutor(max_workers=4))
     collector = Collector()
-    service.add_TraceServiceServicer_to_server(collector, server)
+    service.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
     assert server.add_insecure_port(f"127.0.0.1:{port}") == port
     server.start()
     try:

@@ -153,5 +153,7 @@ def test_the_plot_is_a_picture(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_each_figure_says_of_what_and_under_which_load_it_is(figure, of, load) -> None:
+def test_each_figure_says_of_what_and_under_which_load_it_is(
+    figure: str, of: str, load: str
+) -> None:
     assert f"| {figure} | {of} | {load} | 5 | " in as_table(as_json(run()))

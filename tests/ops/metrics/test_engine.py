@@ -32,7 +32,7 @@ def counted_by_vllm() -> Iterator[Metric]:
         match call:
             case ast.Call(func=ast.Attribute(attr=made)) if made in KINDS:
                 given = {keyword.arg: keyword.value for keyword in call.keywords}
-                if isinstance(name := given["name"], ast.Constant):
+                if isinstance(name := given["name"], ast.Constant) and isinstance(name.value, str):
                     kind = KINDS[made]
                     suffix = "_total" if kind is Kind.COUNTER else ""
                     yield Metric(f"{name.value}{suffix}", kind, "", "", labels(given["labelnames"]))

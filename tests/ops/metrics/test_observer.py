@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -58,7 +59,7 @@ ABORTED = replace(WHOLE, outcome=Outcome.ABORTED, status=499, usage=None)
 
 
 def samples(
-    events: Iterable[Event], **options: int
+    events: Iterable[Event], **options: Any
 ) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """All samples that are not 0 of our own metrics, without buckets."""
     registry = CollectorRegistry()

@@ -13,7 +13,8 @@ from typing import Final
 from ops.traces.sending import BATCH
 from serving.tracing import Sampler, Stage, step
 from tests.e2e.collector import collecting
-from tests.ops.traces.test_sending import TRACED, WELL, traces
+from tests.ops.traces.test_sending import TRACED, traces
+from tests.ops.traces.test_spans import WELL
 from tests.serving.ports import closed
 
 ROUNDS: Final = 10

@@ -224,7 +224,9 @@ async def test_an_answer_without_any_application_is_none_where_there_were_replic
             ray.body, found = body, None
             with contextlib.suppress(SourceUnavailable):
                 found = await source.pools(client)
-    counted = found and {name: len(status.targets) for name, status in found.items()}
+    counted = (
+        None if found is None else {name: len(status.targets) for name, status in found.items()}
+    )
     assert counted == replicas
 
 

@@ -12,6 +12,7 @@ from serving.pools import door
 from serving.pools.door import TOKEN_VARIABLE, Door, NoPoolToken, Receive, Scope, Send
 from serving.pools.gauges import GAUGES, Gauges, header_value
 from serving.pools.pulse import Pulse
+from serving.pools.started import STARTED
 from serving.values import Load
 
 TOKEN = "pool-secret"
@@ -134,7 +135,7 @@ async def test_every_answer_to_the_gateway_tells_the_load(path: str) -> None:
 async def test_a_page_of_metrics_ends_with_where_the_start_went(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door.STARTED, "lines", b"start 7\n")
+    monkeypatch.setattr(STARTED, "lines", b"start 7\n")
     inner = Inner((b"one 1\n", b"two 2\n"), b"text/plain")
     answer = await ask("/metrics", inner, more=[(b"accept-encoding", b"gzip"), (b"x", b"y")])
     assert answer.body == b"one 1\ntwo 2\nstart 7\n"
@@ -148,7 +149,7 @@ async def test_a_page_of_metrics_ends_with_where_the_start_went(
 async def test_no_other_answer_tells_of_the_start(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door.STARTED, "lines", b"start 7\n")
+    monkeypatch.setattr(STARTED, "lines", b"start 7\n")
     assert (await ask(path, Inner())).body == b"{}"
 
 

@@ -137,8 +137,8 @@ def test_a_layout_becomes_vllms_words(
 def test_ranks_of_one_node_are_heard_on_no_other(
     layout: dict[str, Any], per_node: int, nodes: int, interface: str
 ) -> None:
-    where = {"per_node": per_node, "nodes": nodes}
-    found = environment(pool("pocket-moe", kind="cpu", layout=layout, **where), "/cache")
+    where: dict[str, Any] = {"per_node": per_node, "nodes": nodes, "layout": layout}
+    found = environment(pool("pocket-moe", kind="cpu", **where), "/cache")
     assert found.get("GLOO_SOCKET_IFNAME", "eth1") == interface
 
 

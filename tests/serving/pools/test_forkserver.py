@@ -4,11 +4,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 
 from serving.pools.forkserver import wanted
+
+Start = Callable[[str], "subprocess.Popen[str]"]
 
 
 @pytest.mark.parametrize(
@@ -26,7 +30,7 @@ def test_only_where_threads_are_bound_to_no_core(env: dict[str, str], found: boo
 
 
 @pytest.fixture
-def script(tmp_path):
+def script(tmp_path: Path) -> Start:
     """Runs text as a program beside `preloaded_here`, which counts how often it is imported and
     stands in the place of the module that imports vLLM."""
     (tmp_path / "preloaded_here.py").write_text(
@@ -68,7 +72,9 @@ def script(tmp_path):
 
 
 @pytest.mark.process
-def test_children_and_theirs_are_forked_from_one_server_with_their_parents_environment(script):
+def test_children_and_theirs_are_forked_from_one_server_with_their_parents_environment(
+    script: Start,
+) -> None:
     program = script("""
         os.environ["SAID"] = "late"
         process = forkserver.CONTEXT.Process(target=family.child)
@@ -82,12 +88,13 @@ def test_children_and_theirs_are_forked_from_one_server_with_their_parents_envir
 
 
 @pytest.mark.process
-def test_nobody_outlives_a_parent_that_was_killed(script):
+def test_nobody_outlives_a_parent_that_was_killed(script: Start) -> None:
     program = script("""
         process = forkserver.CONTEXT.Process(target=family.lingering)
         process.start()
         process.join()
     """)
+    assert program.stdout is not None
     assert program.stdout.readline() == "imported\n"
     left = [psutil.Process(int(pid)) for pid in program.stdout.readline().split()]
     began = time.monotonic()

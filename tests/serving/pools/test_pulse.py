@@ -114,11 +114,11 @@ def test_an_engine_that_stops_is_found_within_two_looks_more(
 
 def test_a_pulse_is_felt_looked_at_and_told() -> None:
     pulse = Pulse()
-    pulse.look(0, 1, 8.0)
-    pulse.look(5, 1, 8.0)
-    assert not pulse.stuck
-    pulse.look(10, 1, 8.0)
-    assert pulse.stuck
+    told = []
+    for now in (0, 5, 10):
+        pulse.look(now, 1, 8.0)
+        told.append(pulse.stuck)
+    assert told == [False, False, True]
     pulse.beat()
     assert not pulse.look(15, 1, 8.0).stuck
 

@@ -14,7 +14,9 @@ H100 = kind("h100-80g")
 
 
 @pytest.mark.process
-def test_a_smoke_run_measures_every_part_and_gives_no_ratio(capsys) -> None:
+def test_a_smoke_run_measures_every_part_and_gives_no_ratio(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert command.main(["--gpu", "h100-80g", "--device", "cpu", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["smoke"], report["measured_on"], report["near"]) == (True, "cpu", None)
@@ -27,14 +29,18 @@ def test_a_smoke_run_measures_every_part_and_gives_no_ratio(capsys) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_it_says_so_and_ends_with_2(capsys) -> None:
+def test_without_a_gpu_it_says_so_and_ends_with_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert command.main(["--gpu", "h100-80g"]) == 2
     seen = capsys.readouterr()
     assert seen.out == ""
     assert "no CUDA device; --device cpu" in seen.err
 
 
-def test_an_unknown_gpu_is_refused_with_the_known(capsys) -> None:
+def test_an_unknown_gpu_is_refused_with_the_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["--gpu", "h100"])
     assert ended.value.code == 2
