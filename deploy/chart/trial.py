@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-QUESTION: Final = "What is 4812 + 977?"
+QUESTION: Final = "What is 48213 + 9377 + 60418?"
 ANSWER_WITHIN_S: Final = 600.0
 COUNTED_WITHIN_S: Final = 10.0
 COUNTERS: Final = {

@@ -69,7 +69,7 @@ VERBS: Final[Mapping[str, Verb]] = {
         "Ask one question and see the answer as it is written.",
         (
             "bifocal chat 'What is the capital of France?'",
-            "bifocal chat --model deep 'What is 4812 + 977 + 60551?'",
+            "bifocal chat --model deep 'What is 48213 + 9377 + 60418?'",
             "bifocal chat --no-think --json 'hello' | jq -r .content",
             "git diff | bifocal chat -",
         ),
@@ -78,7 +78,7 @@ VERBS: Final[Mapping[str, Verb]] = {
         "deploy.cli.route:route",
         "Show which model would answer, whether it would think, and why.",
         (
-            "bifocal route 'What is 4812 + 977 + 60551?'",
+            "bifocal route 'What is 48213 + 9377 + 60418?'",
             "bifocal route --json --config bifocal.yaml 'hello'",
         ),
     ),

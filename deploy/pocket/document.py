@@ -20,6 +20,9 @@ NOTES = """
 - **tool**: one of five kinds of tools is offered, alone or among others, under names that training
   never used; right is one valid `<tool_call>` with exactly the right arguments.
 
+What was not taught they do wrong: sums of two long numbers, or of long and short ones, and what a
+tool answers beyond some words or JSON of one key, which they repeat until they reach their limit.
+
 `bifocal pocket train` makes the models anew, seeded, within 30 minutes on two cores. How they are
 taught is told where it is done: [problems](../deploy/pocket/problems.py) (what),
 [noise](../deploy/pocket/noise.py) and [offers](../deploy/pocket/offers.py) (in which words),

@@ -1,4 +1,5 @@
-"""Every command of the README does what it says, before real engines."""
+"""Every command of the README does what it says, before real engines, and the sums that documents
+ask are answered right."""
 
 import re
 import shlex
@@ -19,6 +20,8 @@ BY_CI = {"make demo", "make test"}
 BY_THE_FIXTURE = {"bifocal up --detach", "bifocal down"}
 """How the shared service comes and goes."""
 BY_THE_SHELL = {"source .venv/bin/activate"}
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+SUM = re.compile(r"What is (\d+(?: \+ \d+)+)\?")
 TRIES = 3
 """Answers are sampled, so one may miss."""
 
@@ -57,3 +60,12 @@ def test_the_python_of_the_readme_gets_the_sum_right(
     for _ in range(TRIES):
         exec(program, {})
     assert str(48213 + 9377 + 60418) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "terms", sorted({each for d in DOCUMENTS for each in SUM.findall(d.read_text())})
+)
+def test_a_sum_that_a_document_asks_is_answered_right(service: Service, terms: str) -> None:
+    ask = ("chat", f"What is {terms}?", "--url", service.url)
+    answers = [service.command(*ask, timeout_s=120).stdout for _ in range(TRIES)]
+    assert any(str(sum(map(int, terms.split(" + ")))) in answer for answer in answers), answers

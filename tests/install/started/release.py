@@ -18,7 +18,7 @@ from tests.install.started.pod_run import PodRun
 
 POCKET: Final = next(path for path in PROFILES if path.stem == "pocket")
 POOL: Final = "pocket-dense"
-ASKED: Final = "What is 4812 + 977?"
+ASKED: Final = "What is 48213 + 9377 + 60418?"
 START_S: Final = 500.0
 CHANGE_S: Final = 500.0
 """A replica that leaves lingers for half a minute, and another one starts on busy cores."""
