@@ -164,6 +164,20 @@ def test_a_tool_that_must_be_called_is_called(client: openai.OpenAI) -> None:
     assert json.loads(calls[0].function.arguments).keys() == {"city"}
 
 
+@pytest.mark.parametrize("model", POOLS)
+def test_an_answer_by_a_schema_is_json(client: openai.OpenAI, model: str) -> None:
+    total = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+    by_schema: Any = {"type": "json_schema", "json_schema": {"name": "total", "schema": total}}
+    answer = client.chat.completions.create(
+        model=model,
+        messages=user("What is 7 + 8?"),
+        response_format=by_schema,
+        max_tokens=60,
+        extra_body={"chat_template_kwargs": {"enable_thinking": False}},
+    )
+    assert isinstance(json.loads(answer.choices[0].message.content or "")["sum"], int)
+
+
 def test_a_bare_prompt_is_completed(client: openai.OpenAI) -> None:
     answer = client.completions.create(
         model="pocket-dense", prompt="1 + 1 =", max_tokens=4, echo=True

@@ -26,7 +26,8 @@ REPAIRS: Final = tuple(
 def mend() -> None:
     """Entry point `vllm.general_plugins`."""
     follow()
-    when_imported(blanks.MODULE, blanks.repair)
+    when_imported(blanks.FORCED_CALLS, blanks.repair_forced_calls)
+    when_imported(blanks.SCHEMAS, blanks.repair_schemas)
     if why := why_not():
         logger.info("sharding on a CPU: vLLM is left as it is, %s", why)
         return
