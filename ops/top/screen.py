@@ -40,20 +40,13 @@ def _head(view: View, where: str) -> Text:
 
 
 def _pools(view: View) -> Table:
+    """Numbers stand whole; where a terminal is narrow, a name goes on in the next line, as what it
+    ends with may be what tells two pools apart."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in (
-        "pool",
-        "ready",
-        "in flight",
-        "running",
-        "waiting",
-        "KV",
-        "tokens/s",
-        "requests/s",
-    ):
-        table.add_column(name, justify="left" if name == "pool" else "right")
-    for name in ("TTFT p50", "p95"):
-        table.add_column(name, justify="right")
+    table.add_column("pool", overflow="fold")
+    table.add_column("ready", justify="right")
+    for name in ("in flight", "run", "wait", "KV", "tok/s", "req/s", "TTFT p50", "p95"):
+        table.add_column(name, justify="right", no_wrap=True)
     for pool in view.pools:
         table.add_row(*_of_pool(pool), style="" if pool.ready >= pool.wanted else "yellow")
         if len(pool.replicas) > 1:
@@ -88,7 +81,7 @@ def _decisions(view: View) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("decided", justify="right")
     for name in ("model", "thinking", "because"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for each in view.decisions[:MOST_DECISIONS]:
         table.add_row(str(each.count), each.model, each.thinking, each.reason)
     if left := view.decisions[MOST_DECISIONS:]:

@@ -134,6 +134,22 @@ def test_the_screen_holds_what_matters() -> None:
     assert "reason-9" not in text
 
 
+@pytest.mark.parametrize(
+    "names", [("pocket-dense", "pocket-moe"), ("q" * 40 + "-1", "q" * 40 + "-2")]
+)
+def test_a_narrow_terminal_tells_pools_apart(names: tuple[str, str]) -> None:
+    replicas = (Replica("SERVE_one", 12, 30, 0, 0.5, 900.0),) * 2
+    pools = tuple(Pool(name, 2, 1, 1, 0, 21.5, 0.132, 12.5, replicas) for name in names)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(screen(View(60, 1, 1.5, {}, pools, ()), "http://here"))
+    text = console.export_text()
+    assert "…" not in text
+    assert text.count("12.5 s") == len(names)
+    first = "".join(line.split("  ")[0].rstrip() for line in text.splitlines()[2:])
+    for name in names:
+        assert name in first
+
+
 def test_a_finished_request_is_no_decision() -> None:
     assert isinstance(WHOLE, RequestFinished)
     assert seen([], [WHOLE]).decisions == ()
