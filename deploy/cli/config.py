@@ -8,7 +8,8 @@ import typer
 import yaml
 
 from deploy.cli.inputs import cluster_of
-from deploy.config import Cluster, schema
+from deploy.config import Cluster, ConfigError, schema
+from deploy.environment import address_of
 from deploy.failure import Exit, Failure
 from deploy.inspection import inspected
 from deploy.layouts import sizes_of, with_layouts
@@ -72,7 +73,11 @@ def print_prometheus(
 
     It names the gateway; the replicas, as they come and go, are found through it.
     """
-    made = configuration(url.rstrip("/"), key_file=key_file, ray=ray or ())
+    try:
+        gateway = address_of("--url", url)
+    except ConfigError as error:
+        raise Failure(Exit.BAD_INPUT, str(error)) from None
+    made = configuration(gateway, key_file=key_file, ray=ray or ())
     typer.echo(yaml.safe_dump(made, sort_keys=False), nl=False)
 
 

@@ -56,6 +56,7 @@ def test_route_takes_every_wish(bifocal, arguments, model, thinking):
         (("route", "x", "--effort", "huge"), "allowed: none, minimal, low"),
         (("route", " "), "TEXT is empty"),
         (("route", "x", "--config", "none.yaml"), "none.yaml: cannot be read"),
+        (("config", "prometheus", "--url", "foo"), "--url: found 'foo'; allowed: an address"),
         (("config", "check", "none.yaml"), "none.yaml: cannot be read"),
         (("key", "new", "--team", "A b"), "--team: found 'A b'; team: allowed"),
         (("key", "new", "--team", "a", "--expires", "90"), "--expires: found '90'; allowed"),
