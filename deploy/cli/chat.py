@@ -76,6 +76,7 @@ class Screen:
         self._out, self._err = out, err
         self._thoughts = out if out.isatty() else err
         self._was_thought: bool | None = None
+        self._has_answered = False
 
     def show(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -88,6 +89,11 @@ class Screen:
                     self._end(event)
 
     def _piece(self, text: str, *, is_thought: bool) -> None:
+        if not is_thought and not self._has_answered:
+            text = text.lstrip("\n")  # a model leaves empty lines between thinking and answer
+            if not text:
+                return
+            self._has_answered = True
         if self._was_thought and not is_thought:
             print(file=self._thoughts, flush=True)
         stream = self._thoughts if is_thought else self._out

@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.failure import Exit, Failure
+from serving.errors import PoolDrained
 
 SILENCE_S: Final = 600.0
 """Longer than the gateway waits for an engine's first byte; after it come keep-alive comments."""
@@ -60,7 +61,7 @@ def ask(
     body: Mapping[str, Any],
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
-    """Raises Failure: unreachable or loading (4), refused (2), failed (1)."""
+    """Raises Failure: unreachable or loading (4), refused or drained (2), failed (1)."""
     started = clock()
     connection, path = _connection(url, SILENCE_S)
     with closing(connection):
@@ -181,9 +182,15 @@ def _pieces(delta: Mapping[str, Any]) -> Iterator[Piece]:
 
 def _refusal(response: http.client.HTTPResponse, url: str) -> Failure:
     try:
-        message = _message(json.loads(response.read(MAX_ERROR_BYTES))["error"])
+        error = json.loads(response.read(MAX_ERROR_BYTES))["error"]
     except (ValueError, KeyError, TypeError):
-        message = f"{url} answers {response.status} {response.reason}"
+        error = f"{url} answers {response.status} {response.reason}"
+    message = _message(error)
+    if isinstance(error, dict) and error.get("code") == PoolDrained.code:
+        # It does not pass by itself, as what is overloaded or loads does.
+        name = response.headers.get("x-bifocal-model", "NAME")
+        remedy = f"name another model, or lift the order: `bifocal pool resume {name}`"
+        return Failure(Exit.BAD_INPUT, message, remedy)
     if response.status == http.client.UNAUTHORIZED:
         return Failure(Exit.BAD_INPUT, message, "give a key with BIFOCAL_KEY or --key")
     if response.status in (http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE):

@@ -216,6 +216,22 @@ EVENTS = [
 ]
 
 
+def test_an_answer_that_was_thought_through_begins_with_its_own_words():
+    out, err = io.StringIO(), io.StringIO()
+    pieces = [Piece("hm\n", True), *(Piece(text, False) for text in ("\n", "\n\nis ", "\n2"))]
+    Screen(out, err).show([EVENTS[0], *pieces, EVENTS[-1]])
+    assert out.getvalue() == "is \n2\n"
+
+
+def test_a_pool_that_is_drained_refuses_and_the_way_back_is_named(bifocal, endpoint):
+    error = {"message": "pocket-moe takes nothing new", "type": "t", "code": "pool_drained"}
+    endpoint.status, endpoint.body = 503, json.dumps({"error": error}).encode()
+    endpoint.headers = HEADERS | {"retry-after": "30"}
+    done = bifocal("chat", "hi", "--url", url(endpoint))
+    assert done.code == 2
+    assert "bifocal pool resume pocket-moe" in done.err
+
+
 def test_on_a_terminal_thinking_is_dimmed_and_control_characters_are_taken_out():
     out, err = Terminal(), Terminal()
     Screen(out, err).show(EVENTS)
