@@ -19,7 +19,16 @@ from deploy.bundle.scrub import Scrubber
 from deploy.cli.client import exchange
 from deploy.cli.doctor import here_of
 from deploy.cli.examine import of_context
-from deploy.cli.inputs import Config, Context, Key, Namespace, Release, Url, cluster_of, file_here
+from deploy.cli.inputs import (
+    ConfigHere,
+    Context,
+    Key,
+    Namespace,
+    Release,
+    Url,
+    cluster_of,
+    file_here,
+)
 from deploy.cli.reach import (
     INSTANCE,
     Installed,
@@ -42,7 +51,7 @@ def bundle(
     log: Annotated[int, typer.Option(min=1, help="MiB of each log, its end.")] = 2,
     limit: Annotated[int, typer.Option(min=1, help="MiB of all, before they are packed.")] = 64,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List it, and write nothing.")] = False,
-    config: Config = None,
+    config: ConfigHere = None,
     url: Url = None,
     key: Key = None,
     context: Context = None,

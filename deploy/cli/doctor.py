@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from deploy.cli.examine import of_address, of_context
-from deploy.cli.inputs import Config, Context, Json, Namespace, Release, cluster_of
+from deploy.cli.inputs import ConfigHere, Context, Json, Namespace, Release, cluster_of, file_here
 from deploy.cli.reach import nothing_of_a_cluster
 from deploy.config import Cluster, ConfigError
 from deploy.doctor import reduction
@@ -46,7 +46,7 @@ _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+):\d{1,5}")
 
 
 def doctor(
-    config: Config = None,
+    config: ConfigHere = None,
     ray_address: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +90,7 @@ def doctor(
         kubectl = Kubectl(context, namespace) if context else None
         far = of_context(kubectl, release, config) if kubectl else of_address(url or "")
         _end(list(far), {}, as_json=as_json)
-    cluster = cluster_of(config)
+    cluster = cluster_of(config or file_here())
     pools = pools_of(cluster)
     running = running_here(os.environ)
     address = _checked(ray_address) or _own_cluster(running)

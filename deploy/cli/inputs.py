@@ -22,6 +22,15 @@ Config = Annotated[
         "--config", metavar="FILE", help="The cluster file.  [default: the pocket models]"
     ),
 ]
+ConfigHere = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The cluster file.  [default: that of the service that runs here, else the pocket "
+        "models]",
+    ),
+]
 Url = Annotated[
     str | None,
     typer.Option(

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.head import Ports
 from deploy.local.ports import free_ports
+from deploy.local.processes import ProcessId
+from deploy.local.state import Running, StateFolder
 
 CUT = """
 gpus: {cpu: {kind: cpu, perNode: 2}}
@@ -30,6 +33,21 @@ def test_a_machine_is_checked_without_a_cluster(bifocal, config):
     assert cluster["verdict"] == "warn"
     assert "ranks of pocket-moe are not tried" in cluster["seen"]
     assert told["all_reduce"] == []
+
+
+def test_a_service_that_runs_here_is_checked_by_its_own_file(bifocal, config, tmp_path):
+    port = free_ports(1)[0]
+    state = StateFolder(tmp_path / "state")
+    state.write(state.cluster_file, CUT.replace("port: 0", f"port: {port}"))
+    url = f"http://127.0.0.1:{port}"
+    state.save(Running(ProcessId(1, 1.0), "ready", url, "", Ports(*free_ports(10)), "/t"))
+    state.lock()
+    try:
+        told = json.loads(bifocal("doctor", "--json").out)
+    finally:
+        state.unlock()
+    (found,) = (each for each in told["findings"] if each["check"] == "port")
+    assert str(port) in found["seen"]
 
 
 def test_people_get_a_line_a_check(bifocal, config):
