@@ -10,6 +10,8 @@ from deploy.local.head import Ports
 from deploy.local.processes import ProcessId
 from deploy.local.service import as_file
 from deploy.local.state import Running, StateFolder
+from deploy.orders import text_of
+from serving.gateway.orders import Order
 from tests.deploy.cli.conftest import Bifocal
 
 FILE = """
@@ -39,6 +41,22 @@ def test_a_service_that_runs_here_decides_by_its_own_file(bifocal: Bifocal, serv
     assert "model     qwen3-8b" in said
     assert f"by        {served}, of the service that runs here" in said
     assert (found["model"], found["config"]) == ("qwen3-8b", str(served))
+
+
+def test_an_operators_orders_hold_as_they_do_in_the_service(bifocal: Bifocal, served: Path) -> None:
+    state, pool = StateFolder(served.parent), "pool/qwen3-8b"
+    orders = [Order("mode", "deep", 1.0, "ops"), Order(pool, "drained", 1.0, "ops")]
+    state.orders_file.write_bytes(text_of(orders))
+    state.lock()
+    try:
+        said = bifocal("route", "hello").out
+        found = json.loads(bifocal("route", "hello", "--json").out)
+    finally:
+        state.unlock()
+    assert "reason    forced deep" in said
+    assert "but       an operator drains qwen3-8b" in said
+    assert (found["reason"], found["drained"]) == ("forced deep", True)
+    assert "forced" not in bifocal("route", "hello").out  # it has ended
 
 
 def test_one_that_has_ended_decides_nothing(bifocal: Bifocal, served: Path) -> None:
