@@ -37,6 +37,7 @@ PROPERTIES: Final = (
             f"{FILES}::test_a_cluster_file_is_a_file_of_values",
             f"{FILES}::test_every_object_of_the_schema_is_closed",
             f"{RENDERED}::test_what_cannot_be_is_refused_with_what_was_found_and_what_to_do",
+            "tests/install/test_refused.py::test_what_our_code_refuses_helm_refuses",
         ),
     ),
     Property(
@@ -165,12 +166,14 @@ PROPERTIES: Final = (
     ),
     Property(
         "Installed on a real API server with the real CRDs; upgraded under load; taken off",
-        "etcd, API server and controllers, Helm, KubeRay's and prometheus-operator's CRDs",
+        "etcd, API server and controllers, Helm, KubeRay's and prometheus-operator's CRDs; its "
+        "pods run as processes ([installed.md](installed.md))",
         (
             f"{LIFE}::test_installed_upgraded_rolled_back_and_taken_off",
             f"{STARTS}::test_the_gateway_starts_as_it_is_stored",
             f"{STARTED}::test_a_pool_of_two_replicas_is_upgraded_without_a_loss",
             f"{STARTED}::test_a_pool_shrinks_without_a_loss",
+            f"{STARTED}::test_it_is_taken_off_and_leaves_nothing",
             "tests/install/test_gateway_leaves.py::test_one_that_leaves_loses_nothing",
         ),
     ),

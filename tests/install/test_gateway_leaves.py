@@ -88,3 +88,9 @@ def test_one_that_is_killed_costs_openais_own_client_no_whole_answer(started: Cl
     assert trial.losses.whole > FEW, trial
     assert trial.told == {}, trial
     assert trial.again, trial
+
+
+def test_all_is_taken_off_and_nothing_is_left(started: Cluster) -> None:
+    """Gateways, Jobs, what they filled, and what Kubernetes made of them."""
+    release.uninstall(started)
+    assert release.left(started) == release.killed(started) == []

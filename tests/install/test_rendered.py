@@ -12,6 +12,7 @@ from tests.install.conftest import needed
 from tests.install.helm import PROFILES, Helm, Manifest, Refused, of_kind, pods, ray_groups
 from tests.install.schemas import builtin_problems, custom_problems
 
+DRAIN = "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"
 PROFILE = {path.stem: path for path in PROFILES}
 ALL: Manifest = {
     "gateway": {"maxReplicas": 4},
@@ -114,7 +115,10 @@ def test_whatever_could_cut_an_answer_waits_longer_than_what_it_waits_for(
         int(waits["nginx.ingress.kubernetes.io/proxy-read-timeout"]),
         *(int(value[:-1]) for value in route["spec"]["rules"][0]["timeouts"].values()),
     }
-    drains = {int(variables(pod)["RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"]) for pod in ray_pods}
+    head, *workers = (int(variables(pod)[DRAIN]) for pod in ray_pods)
+    assert head == 0
+    assert "deploy.chart.last" in str(ray_pods[0]["containers"][0]["lifecycle"]["preStop"])
+    drains = set(workers)
     graces = {pod["terminationGracePeriodSeconds"] for pod in ray_pods}
     deletion = service["spec"]["rayClusterDeletionDelaySeconds"]
     assert max(answer) < min(proxies) <= max(proxies) < min(drains)

@@ -1,5 +1,5 @@
 """What the chart starts is started, from the objects as the API server stored them; then a pool is
-scaled and upgraded under load. `test_gateway_leaves` has the gateways."""
+scaled and upgraded under load, and all of it taken off. `test_gateway_leaves` has the gateways."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -69,3 +69,9 @@ def test_a_pool_shrinks_without_a_loss(started: Cluster) -> None:
     trial = under_load(started, lambda: release.scale(started, 1, engine={"max_num_seqs": 40}))
     print(trial)
     lost_nothing(trial)
+
+
+def test_it_is_taken_off_and_leaves_nothing(started: Cluster) -> None:
+    """Ray's pods end in order, the head last; this profile declares no volume."""
+    release.uninstall(started)
+    assert release.left(started) == release.killed(started) == []

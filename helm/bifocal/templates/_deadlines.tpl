@@ -3,7 +3,7 @@ One number, longestAnswer, from which every time that could cut an answer follow
 longer than the one before it, so that what waits outside never ends what is inside:
   answer     the gateway's own limit; a replica that leaves has as long (Serve's graceful shutdown)
   proxy      an Ingress or HTTPRoute before the gateway
-  drain      a Ray node that is told to leave waits for its replicas
+  drain      a Ray node that is told to leave waits for its replicas; the head, for such nodes (`deploy.chart.last`)
   grace      of pods: the gateway's, `leave` after nothing new comes, makes room (`deploy.succession`): each
              connection ends with an answer that says so; a signal would cut clients that ask again at once
   deletion   KubeRay's old cluster, once a new one has its place
@@ -23,7 +23,6 @@ drain: {{ add $answer 30 }}
 grace: {{ add $answer 60 }}
 deletion: {{ add $answer 120 }}
 {{- end }}
-
 {{/* `500ms`, `90s`, `5m`, `1.5h`, `90d` in seconds. */}}
 {{- define "bifocal.seconds" -}}
 {{- $number := regexFind "^[0-9]+(\\.[0-9]+)?" . -}}

@@ -41,7 +41,6 @@ workerGroupSpecs:
 {{/* (list root group cluster): the claim of a head's state, if there is one. */}}
 {{- define "bifocal.state" }}{{ $state := (index . 0).Values.head.state -}}
 {{- if and $state.keep (not $state.redis) }}{{ include "bifocal.name" (index . 0) }}-{{ rest . | join "-" }}{{ end }}{{ end }}
-
 {{/* (list root group resources part claim): the pod of a Ray head or worker. KubeRay adds the line that
 starts Ray, /dev/shm, a wait for the head, and Ray's token. */}}
 {{- define "bifocal.ray.pod" -}}
@@ -54,7 +53,7 @@ containers:
     {{- include "bifocal.container" (list $root (eq $group.kind "cpu" | ternary "cpu" "gpu") (index . 2) (and (not $head) ($group.network).rdma)) | nindent 4 }}
     env:
       {{- $state := index . 4 | empty | ternary dict $root.Values.table.state }}
-      {{- range $key, $value := merge (dict "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S" (toString $times.drain)) $state ($head | ternary $root.Values.table.head dict) $root.Values.table.node }}
+      {{- range $key, $value := merge (dict "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S" ($head | ternary 0 $times.drain | toString)) $state ($head | ternary $root.Values.table.head dict) $root.Values.table.node }}
       - {name: {{ $key }}, value: {{ quote $value }}}
       {{- end }}
       - {name: BIFOCAL_POOL_TOKEN, valueFrom: {secretKeyRef: {name: {{ include "bifocal.tokens" $root }}, key: pool_token}}}
@@ -62,6 +61,7 @@ containers:
     {{ with $root.Values.secrets.hub }}envFrom: [{secretRef: {name: {{ . }}}}]{{ end }}
     ports: {{ concat $root.Values.table.ports.node ($head | ternary $root.Values.table.ports.head list) | toJson }}
     {{- toYaml $root.Values.table.probes | nindent 4 }}
+    {{ if $head }}lifecycle: {preStop: {exec: {command: [python, -m, deploy.chart.last]}}}{{ end }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       - {name: cache, mountPath: /cache}

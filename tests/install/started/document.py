@@ -128,9 +128,16 @@ no honest refusal. Cut: a stream that ended early, or in an error.
 
 {chr(10).join(trials_table(found.trials))}
 
-A gateway that is killed takes its streams with it: nobody is left to end them in order. One that
-is asked to leave finishes them: {found.left_s:.0f} s from the deletion of its pod until another one
-was ready in its place. After `helm uninstall` the last pod ended within {found.gone_s:.0f} s.
+`kubectl delete pod`, a drained node and a roll-out all ask a gateway to leave: it finishes what it
+has and loses nothing; {found.left_s:.0f} s from the deletion of its pod until another one was ready
+in its place. SIGKILL, as when a node or its memory is gone, takes with it what the process held,
+since nobody is left to end a stream in order. What is lost then is up to the client: OpenAI's SDK
+asks again, twice by default, whatever has no answer yet, so it loses no whole answer; a stream that
+had begun is cut, and only its program can ask for it anew.
+
+After `helm uninstall` the last pod, Ray's head, had ended and nothing was left of the release
+within {found.gone_s:.0f} s. No pod was killed at the end of its grace; this profile declares no
+volume.
 """
 
 
