@@ -2,6 +2,10 @@
 
 import sys
 from enum import IntEnum, unique
+from typing import Final
+
+SAYS: Final = "bifocal: "
+"""How the first line of a failure begins."""
 
 
 @unique
@@ -31,6 +35,6 @@ class Failure(Exception):
         self.remedy = remedy
 
     def show(self) -> None:
-        print(f"bifocal: {self.what}", file=sys.stderr)
+        print(f"{SAYS}{self.what}", file=sys.stderr)
         if self.remedy:
             print(self.remedy, file=sys.stderr)

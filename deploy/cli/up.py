@@ -17,7 +17,7 @@ from rich.console import Console
 
 from deploy.cli.inputs import Config, cluster_of
 from deploy.config import Cluster
-from deploy.failure import Exit, Failure
+from deploy.failure import SAYS, Exit, Failure
 from deploy.local.preflight import NotReady
 from deploy.local.processes import ProcessId
 from deploy.local.remains import clean
@@ -38,7 +38,9 @@ def up(
     """Start Ray, the pools and the gateway on this machine.
 
     It shows each pool's way to readiness, and keeps everything running until Ctrl-C or `bifocal
-    down`. Its state, secrets and logs are in $BIFOCAL_STATE, or in ~/.local/state/bifocal.
+    down`. Its state, secrets and logs (gateway.log; up.log, of --detach) are in $BIFOCAL_STATE, or
+    in ~/.local/state/bifocal. Where Ray's logs are, with the engines' among them, its first line
+    says: they go with the service, and stay where it failed.
     """
     cluster = cluster_of(config)
     state = StateFolder.of(os.environ)
@@ -84,13 +86,17 @@ def _in_background(config: Path | None, state: StateFolder) -> int:
 
 
 def _follow(child: subprocess.Popen[bytes], state: StateFolder) -> int:
+    """How it comes up goes to standard output, why it fails to standard error: of the log that is
+    both, the latter is what follows a failure's first line."""
     supervisor = ProcessId.of(child.pid)
+    failed = False
     with state.up_log.open() as log:
         while True:
             code, running = child.poll(), _said(state)
             is_ready = running and (running.supervisor, running.progress) == (supervisor, "ready")
             for line in log:
-                typer.echo(line, nl=False)
+                failed = failed or line.startswith(SAYS)
+                typer.echo(line, nl=False, err=failed)
             if code is not None or is_ready:
                 return code or 0
             time.sleep(LOOKS_EVERY_S)

@@ -9,11 +9,8 @@ from typing import Final
 import psutil
 
 SERVE_REPLICA: Final = "ray::ServeReplica"
-REPLICA_GRPC: Final = (
-    "Ray Serve binds each replica's port for calls between deployments to every address and cannot "
-    "be told otherwise; it asks for this cluster's Ray token"
-)
-GATEWAY: Final = "the cluster file says so (gateway.host), and it asks for a key"
+REPLICA_GRPC: Final = "Ray Serve's, with Ray's token"
+GATEWAY: Final = "as gateway.host says, with a key"
 
 
 @dataclass(frozen=True, slots=True)

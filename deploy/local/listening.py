@@ -16,6 +16,10 @@ HEAD = """# What listens where
 listener of every process that `up` has started. Ports are free ones, chosen at the start. A test
 fails when one that is not named here listens beyond loopback.
 
+Ray Serve's: it binds each replica's port for calls between deployments to every address and cannot
+be told otherwise; who calls there is asked for this cluster's Ray token. The gateway goes beyond
+loopback where the cluster file says so (`gateway.host`), and then asks for a key.
+
 | process | listens on | listeners | beyond loopback, because |
 | --- | --- | --- | --- |
 """
@@ -35,6 +39,13 @@ def page(found: Iterable[Listener], gateway_port: int) -> str:
         f"| {who} | {on} | {count} | {why} |" for (who, on, why), count in sorted(rows.items())
     ]
     return HEAD + "\n".join([*lines, ""])
+
+
+def line_of(wide: Listener, *, gateway_port: int) -> str:
+    """What `up` says of one: the page above has the reason at length."""
+    why = reason(wide, gateway_port=gateway_port) or "no known reason; report it"
+    name = name_of(wide.process).removeprefix("ray::")
+    return f"beyond loopback: {wide.host} port {wide.port} ({name}): {why}"
 
 
 def name_of(process: str) -> str:

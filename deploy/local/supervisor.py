@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 
-from deploy.local.listeners import reason
+from deploy.local.listening import line_of
 from deploy.local.phases import Phase
 from deploy.local.report import Report
 from deploy.local.rest import RayRefused
@@ -48,6 +48,10 @@ class Supervisor:
         with self._signals():
             try:
                 self._service.check()
+            except BaseException:  # nothing has been started that would have to be ended
+                self._forget()
+                raise
+            try:
                 self._serve()
             except StartFailed as error:
                 self._end()
@@ -112,9 +116,7 @@ class Supervisor:
     def _announce(self) -> None:
         self._report.close()
         for each in self._service.wide_listeners():
-            why = reason(each, gateway_port=self._service.cluster.gateway.port)
-            where = f"{each.host} port {each.port} ({each.process})"
-            self._report.say(f"listens beyond loopback: {where}: {why or 'no known reason'}")
+            self._report.say(line_of(each, gateway_port=self._service.cluster.gateway.port))
         for name, why in self._missing.items():
             self._report.say(f"{name} is not served, the others are: {why}")
         for line in self._welcome():
@@ -164,6 +166,8 @@ class Supervisor:
             self._report.close()
             self._report.say("stopping")
         self._service.end()
+        with suppress(OSError):
+            self._report.say("stopped")
 
     def _forget(self) -> None:
         self._service.ray.forget()

@@ -131,6 +131,7 @@ def test_it_serves_until_it_is_told_to_stop_and_leaves_nothing(
     lines = run(service, state, stop_at="stop it with")
     assert any("ready after" in line and service.url in line for line in lines)
     assert any(line.lstrip().startswith("curl http://127.0.0.1:8000/v1/chat") for line in lines)
+    assert lines[-2:] == ["stopping", "stopped"]
     assert (service.ended, service.ray.forgotten, state.load()) == (1, True, None)
 
 
@@ -250,9 +251,12 @@ def test_it_can_be_stopped_while_it_starts(tmp_path: Path, state: StateFolder) -
 def test_what_cannot_start_here_starts_nothing(tmp_path: Path, state: StateFolder) -> None:
     service = Service(tmp_path)
     service.problem = NotReady("port 8000 is taken")
+    lines = Lines()
     with pytest.raises(NotReady):
-        run(service, state)
-    assert (service.starts, state.load()) == (0, None)
+        Supervisor(service, state, lines).run()  # type: ignore[arg-type]  # as far as it goes
+    assert (service.starts, service.ended, state.load()) == (0, 0, None)
+    assert lines == []  # nothing is stopped that has not started
+    assert service.ray.forgotten
 
 
 def test_without_its_head_it_ends(tmp_path: Path, state: StateFolder) -> None:

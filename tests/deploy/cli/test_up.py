@@ -1,0 +1,34 @@
+"""What `up --detach` passes on of the process that it has started."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from deploy.cli.up import _follow
+from deploy.failure import Exit, Failure
+from deploy.local.state import StateFolder
+
+
+class Ended:
+    """A supervisor that has failed."""
+
+    pid = os.getpid()
+
+    def poll(self) -> int:
+        return Exit.FAILED
+
+
+def test_its_progress_goes_to_stdout_and_its_failure_to_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Failure(Exit.FAILED, "the gateway ended:\nwith 2", "look there").show()
+    failure = capsys.readouterr().err
+    state = StateFolder(tmp_path)
+    state.up_log.write_text(f"starting\nstopping\n{failure}")
+    assert _follow(cast("subprocess.Popen[bytes]", Ended()), state) == Exit.FAILED
+    seen = capsys.readouterr()
+    assert seen.out == "starting\nstopping\n"
+    assert seen.err == failure
