@@ -7,7 +7,8 @@
     │   ├── LimitExceeded         400   more messages, choices, stops, tokens... than allowed
     │   ├── ContextOverflow       400   prompt and answer do not fit in the model's context
     │   ├── BadKey                401   no key, an unknown one, or one that has expired
-    │   ├── NotAllowed            403   the key is good, and the right is not its own
+    │   ├── NotAllowed            403   the key is good, and the right is not its own; or
+    │   │                               there is none, and the host is not this machine
     │   ├── UnknownModel          404   names the models there are
     │   ├── UnknownPath           404
     │   ├── WrongMethod           405

@@ -28,7 +28,7 @@ from serving.errors import (
     UnknownPath,
     WrongMethod,
 )
-from serving.gateway import models
+from serving.gateway import hosts, models
 from serving.gateway.answer import CHAT, COMPLETIONS, Answers
 from serving.gateway.asgi import Receive, Reply, Request, Scope, Send, request_id
 from serving.gateway.loading import expected_start_s
@@ -44,7 +44,7 @@ from serving.gateway.standing import Unrevoked
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
 from serving.gateway.watch import Limit
-from serving.keys import next_expiries
+from serving.keys import NoKeys, next_expiries
 from serving.observer import OrdersHeld
 from serving.routing import Depth
 from serving.values import RequestId
@@ -76,6 +76,7 @@ class Gateway:
                 for name, model in service.served.items()
             }
         )
+        self._is_open = isinstance(service.keys, NoKeys)
         self._created = int(time.time())
         self._routes: Mapping[str, Mapping[str, Handler]] = {}
         """Filled when the server starts."""
@@ -90,6 +91,8 @@ class Gateway:
         id = request_id(request.headers.get(b"x-request-id"))
         reply = Reply(send, id, time.monotonic)
         try:
+            if self._is_open:
+                hosts.check(request.headers.get(b"host"))
             await self._handler(request)(request, reply, id)
         except BifocalError as error:
             if error.status >= 500:

@@ -222,7 +222,7 @@ async def test_a_raw_request_that_stops_amid_its_body_holds_nothing(
         host, port = url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port))
         head = (
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
             "content-type: application/json\r\ncontent-length: 100\r\n\r\n"
         )
         writer.write(head.encode() + json.dumps({"messages": []})[:5].encode())

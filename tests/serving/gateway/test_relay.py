@@ -290,7 +290,8 @@ async def test_a_client_that_does_not_read_is_the_fault_of_no_replica() -> None:
     wave = peers.delta(content="x" * 64 * 1024)
     peer, observer = Peer([peers.streamed(*[wave] * 400, 5.0)]), Recorder()
     body = json.dumps({"messages": [{"role": "user", "content": "hi"}], "stream": True}).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n"
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
+    head += f"content-length: {len(body)}\r\n"
     async with (
         serving(peer) as replica,
         gateway(replica, observer=observer, keep_alive_s=0.1, longest_answer_s=1.0) as url,
