@@ -41,6 +41,7 @@ from deploy.doctor.finding import report
 from deploy.failure import Exit, Failure
 from deploy.kubectl import Kubectl
 from deploy.local.state import StateFolder, running_here
+from serving.sizes import in_words
 
 
 def bundle(
@@ -68,6 +69,8 @@ def bundle(
     now = time.time()
     name = time.strftime("bifocal-bundle-%Y%m%d-%H%M%S", time.gmtime(now))
     file = out or Path(f"{name}.tar.gz")
+    if not dry_run:
+        _check(file)
     found = _gathered(config, url, key, context, namespace, release, log * MIB)
     contents = bounded(found, limit * MIB)
     _list(contents)
@@ -78,7 +81,17 @@ def bundle(
     except OSError as error:
         what = f"--out: {file} cannot be written: {error.strerror}"
         raise Failure(Exit.FAILED, what) from None
-    typer.echo(f"{file}: {size / MIB:.1f} MiB")
+    typer.echo(f"{file}: {in_words(size)}")
+
+
+def _check(file: Path) -> None:
+    """Before all is gathered, which takes a while; what is there already is nobody's to lose."""
+    if file.exists():
+        raise Failure(Exit.BAD_INPUT, f"--out: {file} is there already", "name another file")
+    if not file.parent.is_dir():
+        raise Failure(Exit.BAD_INPUT, f"--out: {file.parent} is no folder")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise Failure(Exit.BAD_INPUT, f"--out: {file.parent} cannot be written to")
 
 
 def _list(contents: Contents) -> None:

@@ -72,8 +72,11 @@ def _values(paths: Sequence[Path]) -> list[str]:
 def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Failure(Exit.BAD_INPUT, f"{path}: cannot be read: {error}") from None
+    except OSError as error:
+        what = f"{path}: cannot be read: {error.strerror or error}"
+    except UnicodeDecodeError as error:
+        what = f"{path}: not UTF-8 (byte {error.start})"
+    raise Failure(Exit.BAD_INPUT, what)
 
 
 def _is_manifests(text: str) -> bool:

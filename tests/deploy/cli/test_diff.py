@@ -72,6 +72,13 @@ def test_sides_that_are_too_few_or_too_many_are_bad_input(
     assert "expected" in done.err
 
 
+def test_a_side_that_is_not_there_is_named_once(bifocal: Bifocal, tmp_path: Path) -> None:
+    missing = tmp_path / "none.yaml"
+    done = bifocal("diff", str(missing), str(missing))
+    assert done.code == Exit.BAD_INPUT
+    assert done.err == f"bifocal: {missing}: cannot be read: No such file or directory\n"
+
+
 def test_values_need_helm(
     bifocal: Bifocal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

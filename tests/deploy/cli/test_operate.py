@@ -293,3 +293,15 @@ def test_a_bundle_is_made_of_what_is_there_where_nothing_answers(bifocal, tmp_pa
     done = bifocal("bundle", "--url", "http://127.0.0.1:9", "--out", str(archive))
     assert (done.code, "service/ready.json.missing" in done.out) == (0, True), done.err
     assert archive.exists()
+    assert " KiB\n" in done.out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("there.tar.gz", "is there already"), ("nowhere/x.tar.gz", "is no folder")],
+)
+def test_a_bundle_is_not_gathered_where_it_cannot_go(bifocal, tmp_path, name, said):
+    (tmp_path / "there.tar.gz").write_text("kept")
+    done = bifocal("bundle", "--url", "http://127.0.0.1:9", "--out", str(tmp_path / name))
+    assert (done.code, said in done.err, done.out) == (2, True, "")
+    assert (tmp_path / "there.tar.gz").read_text() == "kept"
