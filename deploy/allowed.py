@@ -7,6 +7,7 @@ import difflib
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal, NewType
 
 import annotated_types
@@ -17,6 +18,13 @@ from deploy.reading import Place
 from serving.config import Bytes, Seconds
 
 MAX_FOUND_CHARS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """In an Annotated, of what its other constraints would say less well."""
+
+    text: str
 
 
 def allowed(annotation: Any, constraints: Iterable[object] = ()) -> str:
@@ -181,6 +189,9 @@ def _scalar(annotation: Any, constraints: tuple[object, ...]) -> str:
     for unit, words in _UNITS:
         if unit in constraints:
             return words
+    for constraint in _flat(constraints):
+        if isinstance(constraint, Words):
+            return constraint.text
     words = _WORDS.get(annotation, str(annotation))
     for constraint in _flat(constraints):
         words += _bound(constraint)

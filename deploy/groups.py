@@ -1,10 +1,14 @@
 """`gpus`: groups of like nodes, which only a deployment knows, and how they reach each other."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, model_validator
 
+from deploy.allowed import Words
 from serving.config import Section
+from serving.layout.gpus import KINDS
+
+_KINDS: Final = f"cpu, {', '.join(KINDS)}, or the model and memory of another GPU"
 
 
 class NetworkSpec(Section):
@@ -43,7 +47,7 @@ class NetworkSpec(Section):
 class GpuSpec(Section):
     """A group of like nodes."""
 
-    kind: Annotated[str, Field(pattern=r"^(cpu|[a-z0-9]+-\d+g)$")]
+    kind: Annotated[str, Field(pattern=r"^(cpu|[a-z0-9]+-\d+g)$"), Words(_KINDS)]
     """`cpu`, or a GPU's model and memory: `h100-80g`."""
     per_node: Annotated[int, Field(ge=1)] = 1
     """GPUs of a node; of `cpu`, the cores that replicas may take."""

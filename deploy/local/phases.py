@@ -11,6 +11,8 @@ from serving.values import ModelName
 REASON_LINES: Final = 12
 FOR_A_PERSON: Final = "NoWeights: "
 """What follows is written for one; before it there is a trace."""
+FOR_A_PROGRAMMER: Final = "Value error, "
+"""What pydantic, which checks an engine's arguments, writes before its own words."""
 
 
 class Phase(StrEnum):
@@ -118,5 +120,5 @@ def _phase(app: Mapping[str, Any], replicas: list[Mapping[str, Any]], said: Sayi
 def _reason(app: Mapping[str, Any], deployments: list[Mapping[str, Any]]) -> str | None:
     messages = [app.get("message", ""), *(each.get("message", "") for each in deployments)]
     text = max(messages, key=len)
-    told = text.rpartition(FOR_A_PERSON)[2]
+    told = text.rpartition(FOR_A_PERSON)[2].replace(FOR_A_PROGRAMMER, "")
     return "\n".join(told.strip().splitlines()[-REASON_LINES:]) or None

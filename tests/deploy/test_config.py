@@ -90,6 +90,11 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             id="inside a union",
         ),
         pytest.param(
+            GOOD.replace("kind: cpu", "kind: H100"),
+            "b.yaml:1: gpus.cpu.kind: found 'H100'; allowed: cpu, l4-24g,",
+            id="no kind of GPU",
+        ),
+        pytest.param(
             GOOD.replace("on: cpu", "on: cpu, replicas: {min: 3, max: 2}"),
             "b.yaml:2: models.pocket-dense.replicas: min is 3 and max is 2; "
             "min must not be above max",

@@ -134,5 +134,11 @@ def test_the_reason_is_the_end_of_the_longest_message() -> None:
     assert len(why.splitlines()) == 12
 
 
+def test_the_reason_begins_with_its_own_words() -> None:
+    message = "ValidationError: 1 validation error\n  Value error, max_model_len is too large"
+    why = status_of(application("DEPLOY_FAILED", message=message)).why
+    assert why == "ValidationError: 1 validation error\n  max_model_len is too large"
+
+
 def test_no_message_is_no_reason() -> None:
     assert status_of(application("RUNNING", ("RUNNING", 1))).why is None
