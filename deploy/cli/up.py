@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -61,11 +62,23 @@ def _running_already(state: StateFolder) -> Failure:
 
 
 def _in_terminal(cluster: Cluster, state: StateFolder) -> None:
-    service = LocalService(cluster, state, os.environ)
+    service, report = LocalService(cluster, state, os.environ), for_terminal(Console())
+    for line in one_machine(cluster):
+        report.say(line)
     try:
-        Supervisor(service, state, for_terminal(Console())).run()
+        Supervisor(service, state, report).run()
     except (StartFailed, NotReady) as error:
         raise Failure(Exit.FAILED, str(error)) from None
+
+
+def one_machine(cluster: Cluster) -> Iterator[str]:
+    """What a file for several nodes comes to here."""
+    for name, group in cluster.gpus.items():
+        if group.nodes > 1:
+            yield (
+                f"gpus.{name}: {group.nodes} nodes by the file; here all of them are this machine "
+                "(several are Kubernetes': docs/install.md)"
+            )
 
 
 def _in_background(config: Path | None, state: StateFolder) -> int:
