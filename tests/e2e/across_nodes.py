@@ -168,7 +168,10 @@ What clients were told instead of an answer:
   where Ray's own are 65, as no replica comes back before that.
 - **The head.** Its state is on a disk that outlives it (`RAY_gcs_storage=rocksdb`), and nodes wait
   for it for ten minutes (`RAY_gcs_rpc_server_reconnect_timeout_s=600`, KubeRay's own). While it is
-  away the gateway keeps the targets that it knows, and the replica answers on."""
+  away the gateway keeps the targets that it knows, and the replica answers on. The head that comes
+  back starts Ray Serve's controller anew, which takes over each replica that can tell it where its
+  log is. vLLM closes that log as it is imported, so ours keep it (`serving/pools/logs.py`,
+  [told](upstream/closed-log.md)); before, a head that came back replaced every one of them."""
 
 
 def main(arguments: list[str]) -> None:

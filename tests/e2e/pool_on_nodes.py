@@ -11,14 +11,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
 import openai
 import psutil
+from anyio.from_thread import start_blocking_portal
 
 from deploy.config import load
 from deploy.local.gateway import answers
@@ -36,7 +37,7 @@ from tests.e2e.two_nodes import POOL, TwoNodes
 
 PROXY: Final = Proxy("0.0.0.0", 8000)
 """Replicas listen where their gateway reaches them."""
-READY_S: Final = 400
+READY_S: Final = 300
 CLIENTS: Final = 2
 OFF_S: Final = 40.0
 """A node that is lost stays so for longer than it may take to be missed: one that is on again at
@@ -85,22 +86,26 @@ class Served:
         )
 
     def lose(self, fault: Fault) -> Row:
-        """A node under load, until it is on again and the pool well."""
+        """A node under load, until it is on again and the pool well. The load is another thread's:
+        a node ends with the thread that switched it on. It is called off when that fails."""
         node = self.node(fault.role)
         is_head = fault.role is Role.HEAD_NODE
         off_s = HEAD_OFF_S if is_head else OFF_S
         at_least_s = off_s + WITH_HEAD_S if is_head else None
         place = self._place(psutil.Process(node.space.pid), before=lambda: self.on.unplug(node))
-        with ThreadPoolExecutor(1) as thread:
-            trial = thread.submit(
-                asyncio.run, run(place, fault, CLIENTS, READY_S, at_least_s=at_least_s)
+        with start_blocking_portal() as portal:
+            trial = portal.start_task_soon(
+                partial(run, place, fault, CLIENTS, READY_S, at_least_s=at_least_s)
             )
-            until(lambda: not node.is_on, what="the signal")
-            node.kill()
-            time.sleep(off_s)
-            node.power_on()
-            self.on.start_ray(node)
+            self._off_and_on(node, off_s)
             return row(trial.result(), POOL, replicas=1)
+
+    def _off_and_on(self, node: Node, off_s: float) -> None:
+        until(lambda: not node.is_on, what="the signal")
+        node.kill()
+        time.sleep(off_s)
+        node.power_on()
+        self.on.start_ray(node)
 
     def hit_replica(self, fault: Fault) -> Row:
         (replica,) = self.replicas()
