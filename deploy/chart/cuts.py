@@ -16,7 +16,7 @@ from serving.pools.patience import stuck_after_s
 from serving.values import ModelName
 
 CACHE: Final = "/cache"
-"""In the pods of a pool: compiled kernels, kept for as long as the pod lives."""
+"""In the pods of a pool: compiled kernels, kept beside the weights where those have a volume."""
 POCKET: Final = "/opt/bifocal/models"
 """In the images: the pocket models."""
 OF_LAYOUT: Final = frozenset(

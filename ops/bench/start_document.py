@@ -37,6 +37,10 @@ the replica imports for itself, and both are forked from it where it stands. It 
 replica, and so do they, also when it is killed. `BIFOCAL_FORK_SERVER: "0"` in a model's `env` turns
 it off; on GPUs, and where threads are bound to cores, there is none.
 
+What an engine compiles is kept for the next start: on one machine in `~/.cache/bifocal`, on
+Kubernetes in `.cache` of the volume of the weights where there is one, and else as long as the pod
+lives.
+
 `bifocal bench --start --rounds 3 --json start.json` measures it, and
 `python -m ops.bench.start_document < start.json > docs/start.md` writes this page. Each contender
 starts in a Ray cluster of its own that is up before the clock starts; the clock runs from

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deploy.chart.cuts import CACHE
 from serving.pools.gangs import HOOK
 from tests.e2e.two_nodes import PATIENCE
 from tests.install.conftest import needed
@@ -203,6 +204,24 @@ def test_a_head_misses_a_node_as_soon_as_was_measured_and_lets_gangs_finish(
             env = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
             assert (PATIENCE.items() <= env.items()) is name.endswith("/head"), name
             assert HOOK.items() <= env.items(), name
+
+
+@each_profile
+def test_what_an_engine_compiles_stays_where_its_weights_do(
+    rendered: dict[str, Rendered], profile: str
+) -> None:
+    found = [*pods(rendered[profile]).items(), *pods(rendered[f"{profile}, all"]).items()]
+    engines = [(name, pod) for name, pod in found if name.startswith("RayService")]
+    assert engines
+    for name, pod in engines:
+        volumes = {each["name"]: each for each in pod["volumes"]}
+        (mount,) = (
+            each for each in pod["containers"][0]["volumeMounts"] if each["mountPath"] == CACHE
+        )
+        stay = "persistentVolumeClaim" in volumes["weights"]
+        assert (mount["name"], mount.get("subPath")) == (
+            ("weights", ".cache") if stay else ("cache", None)
+        ), name
 
 
 def test_the_same_values_render_the_same(helm: Helm) -> None:

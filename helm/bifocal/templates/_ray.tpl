@@ -64,7 +64,8 @@ containers:
     {{ if $head }}lifecycle: {preStop: {exec: {command: [python, -m, deploy.chart.last]}}}{{ end }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
-      - {name: cache, mountPath: /cache}
+      # What an engine compiles lies beside the weights where those stay, so that the next pod need not.
+      - {{ and (not $head) (or $root.Values.volume.claim $root.Values.volume.size) | empty | ternary "{name: cache, mountPath: /cache}" "{name: weights, subPath: .cache, mountPath: /cache}" }}
       - {name: weights, mountPath: {{ include "bifocal.weights.folder" $root }}}
       {{ if index . 4 }}- {name: state, mountPath: {{ $root.Values.table.state.RAY_gcs_storage_path }}}{{ end }}
 volumes:
