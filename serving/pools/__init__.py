@@ -14,7 +14,7 @@ Inside a replica: `app` (Serve's application), `server` (the engine), `warmup` a
 - `neighbours`: whether the other nodes of an engine are there;
 - `started`: where its start went, which `door` adds to its page of metrics.
 
-In its engine's processes: `forkserver`, `preloaded`, `following`, `sharding`, and `blanks` (few in
-a row in a call that must be made). In Serve's controller: `gangs` (a data-parallel replica that is
-replaced answers out).
+In its engine's processes: `forkserver`, `preloaded`, `following`, `sharding`, `blanks` (few in a
+row in JSON that must come), and `turning` (none turns on the spot while it waits for another). In
+Serve's controller: `gangs` (a data-parallel replica that is replaced answers out).
 """

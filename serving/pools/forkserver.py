@@ -54,7 +54,12 @@ CONTEXT: Final = EngineContext()
 
 
 def wanted(env: Mapping[str, str]) -> bool:
-    return env.get(SWITCH, "1") != "0" and env.get(BINDING) == "nobind"
+    return env.get(SWITCH, "1") != "0" and shares_cores(env)
+
+
+def shares_cores(env: Mapping[str, str]) -> bool:
+    """An engine on a CPU whose threads are bound to no core, beside others."""
+    return env.get(BINDING) == "nobind"
 
 
 def begin() -> None:

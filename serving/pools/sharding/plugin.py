@@ -7,8 +7,9 @@ import logging
 import os
 from typing import Final
 
-from serving.pools import blanks
+from serving.pools import blanks, turning
 from serving.pools.following import follow
+from serving.pools.forkserver import shares_cores
 from serving.pools.sharding import PRETEND_GPUS, expert_map, gather, meeting, pipeline, segments
 from serving.pools.sharding.patching import when_imported
 
@@ -28,6 +29,8 @@ def mend() -> None:
     follow()
     when_imported(blanks.FORCED_CALLS, blanks.repair_forced_calls)
     when_imported(blanks.SCHEMAS, blanks.repair_schemas)
+    if shares_cores(os.environ):
+        when_imported(turning.MODULE, turning.repair)
     if why := why_not():
         logger.info("sharding on a CPU: vLLM is left as it is, %s", why)
         return
