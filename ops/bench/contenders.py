@@ -41,6 +41,12 @@ class Engine:
     arguments: Mapping[str, Any]
     environment: Mapping[str, str]
 
+    @property
+    def alone(self) -> dict[str, str]:
+        """The environment of a vLLM to which Bifocal adds nothing, as it would wherever its
+        distribution is installed."""
+        return {**self.environment, "VLLM_PLUGINS": ""}
+
 
 @dataclass(frozen=True, slots=True)
 class Front:
@@ -168,7 +174,7 @@ def bare_vllm(engine: Engine) -> Front:
     command += [f"--model={engine.source}", f"--served-model-name={engine.model}"]
     command += [f"--host={LOOPBACK}", f"--port={port}", "--disable-uvicorn-access-log"]
     options = (*command, *flags(engine.arguments))
-    return Front(options, f"http://{LOOPBACK}:{port}", {}, engine.environment)
+    return Front(options, f"http://{LOOPBACK}:{port}", {}, engine.alone)
 
 
 def flags(arguments: Mapping[str, Any]) -> list[str]:
@@ -190,14 +196,14 @@ def default_ingress(engine: Engine, folder: Path) -> Front:
         "model": engine.model,
         "source": engine.source,
         "arguments": dict(engine.arguments),
-        "environment": dict(engine.environment),
+        "environment": engine.alone,
         "port": port,
         "folder": str(folder / "ray"),
     }
     command = (sys.executable, "-m", "ops.bench.default_ingress", json.dumps(task))
     # Its own health route is not its ingress's.
     url = f"http://{LOOPBACK}:{port}"
-    return Front(command, url, {}, engine.environment, ready="/v1/models")
+    return Front(command, url, {}, engine.alone, ready="/v1/models")
 
 
 def peers(product: Product, urls: Sequence[str], loads: tuple[Load, ...]) -> tuple[Contender, ...]:

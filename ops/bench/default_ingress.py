@@ -2,8 +2,8 @@
 
 `python -m ops.bench.default_ingress '{"model": ..., "source": ..., "port": ...}'` starts a Ray
 cluster of its own on loopback, which ends with it. The engine is given the same arguments and
-environment as the other contenders', so that only the way to it differs: what Ray Serve LLM does
-there by default (an access log, the engine's metrics through Ray's agent) it does here.
+environment as the other contenders', without Bifocal's plugins of vLLM: what Ray Serve LLM does by
+default (an access log, the engine's metrics through Ray's agent) it does here.
 """
 
 import json

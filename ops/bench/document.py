@@ -28,7 +28,9 @@ one of sixteen prompts of one sentence ({shortest} to {longest} tokens, the temp
 greedy, without thinking, and its answer is cut at exactly the tokens that the load names. All below
 is of such short requests to a very small model: it is the gateway that is measured, not an engine.
 
-- **bare vLLM**: vLLM's OpenAI server with the same weights and arguments, alone.
+- **bare vLLM**: vLLM's OpenAI server with the same weights and arguments, alone. Neither it nor the
+  default ingress has Bifocal's plugins of vLLM, which are in a replica's engine: on a CPU its
+  processes nap while they wait for each other (`serving/pools/turning.py`).
 - **replica**: straight to the port of a replica of `bifocal up`, through its door.
 - **gateway**: the endpoint of the same `bifocal up`, with a key.
 - **default ingress**: Ray Serve LLM's `build_openai_app` with the same engine and its defaults: an

@@ -34,7 +34,8 @@ def test_bare_vllm_and_the_default_ingress_are_given_the_same_engine(tmp_path: P
     assert {"--model=/weights", "--dtype=bfloat16", "--enforce-eager"} <= set(bare.command)
     task = json.loads(ingress.command[-1])
     assert task["arguments"] == ENGINE.arguments
-    assert bare.env == ingress.env == task["environment"] == ENGINE.environment
+    assert bare.env == ingress.env == task["environment"]
+    assert bare.env == {**ENGINE.environment, "VLLM_PLUGINS": ""}  # none of ours
 
 
 @pytest.mark.parametrize("load", [*ENGINE_LOADS, *MOCK_LOADS], ids=lambda load: load.name)
