@@ -31,7 +31,9 @@ class Ending(StrEnum):
     LOST = "lost"
     """Any other end before the first byte."""
     ERROR_EVENT = "error event"
-    """After the first byte, told in the stream."""
+    """After content, told in the stream."""
+    NO_OTHER = "error event before content"
+    """Told in a stream that comments had opened. Lost where another replica could have been asked."""
     CUT = "cut"
     """After the first byte, without a word."""
 
@@ -123,7 +125,7 @@ def _refusal(response: aiohttp.ClientResponse) -> tuple[Ending, str]:
 def ending_of(body: bytes) -> Ending:
     """Of a stream whose connection ended in order."""
     if _ERROR in body:
-        return Ending.ERROR_EVENT if _CONTENT.search(body) else Ending.LOST
+        return Ending.ERROR_EVENT if _CONTENT.search(body) else Ending.NO_OTHER
     if _DONE in body:
         return Ending.WHOLE
     return Ending.CUT if _CONTENT.search(body) else Ending.LOST

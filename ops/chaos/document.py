@@ -28,7 +28,8 @@ client's own log.
 - **lost before the first byte**: any other failure before content came; where another replica is,
   such a request is tried there. **cut**: a stream that ended without a word. Both should be 0; of
   what the gateway itself had under way, nobody is left to tell.
-- **error events**: streams that had begun and ended in an error that says so.
+- **error events**: streams that had begun and ended in an error that says so; where there is one
+  replica alone, also those to which only comments had come.
 - **lost by other pools**: answers of the other pool that were not whole, of whatever kind.
 
 An engine that is stuck (SIGSTOP) says nothing and looks healthy. vLLM's own limit on a step of its

@@ -59,20 +59,22 @@ def row(trial: Trial, victim: str, replicas: int) -> Row:
         out_of_routing_s=_since(trial, away),
         answers_again_s=_answers_again_s(trial, ours),
         restored_s=_since(trial, _back(trial.sights, victim, replicas, away)),
-        victim=losses(ours),
+        victim=losses(ours, alone=replicas == 1),
         others=losses(call for call in trial.calls if call.pool != victim),
         left=trial.left,
         told=dict(Counter(f"{call.ending}: {call.told}" for call in bad)),
     )
 
 
-def losses(calls: Iterable[Call]) -> Losses:
+def losses(calls: Iterable[Call], *, alone: bool = False) -> Losses:
+    """`alone`: of a pool of one replica, beside which nobody could be asked."""
     count = Counter(call.ending for call in calls)
+    told = count[Ending.NO_OTHER]
     return Losses(
         whole=count[Ending.WHOLE],
         refused=count[Ending.REFUSED],
-        lost=count[Ending.LOST],
-        error_events=count[Ending.ERROR_EVENT],
+        lost=count[Ending.LOST] + (0 if alone else told),
+        error_events=count[Ending.ERROR_EVENT] + (told if alone else 0),
         cut=count[Ending.CUT],
     )
 

@@ -19,7 +19,7 @@ DONE = b"data: [DONE]\n\n"
     [
         pytest.param(EMPTY + CONTENT + DONE, Ending.WHOLE, id="whole"),
         pytest.param(EMPTY + CONTENT + ERROR + DONE, Ending.ERROR_EVENT, id="told"),
-        pytest.param(EMPTY + ERROR + DONE, Ending.LOST, id="failed before the first byte"),
+        pytest.param(EMPTY + ERROR + DONE, Ending.NO_OTHER, id="told before content"),
         pytest.param(EMPTY + CONTENT, Ending.CUT, id="cut"),
         pytest.param(b": waiting\n\n", Ending.LOST, id="nothing came"),
     ],

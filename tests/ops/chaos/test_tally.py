@@ -66,14 +66,18 @@ def test_what_does_not_come_back_has_no_end(sights: tuple[tuple[float, int], ...
 
 
 @pytest.mark.parametrize(
-    ("ending", "bad"),
+    ("ending", "replicas", "bad"),
     [
-        (Ending.WHOLE, 0),
-        (Ending.REFUSED, 0),
-        (Ending.ERROR_EVENT, 0),
-        (Ending.LOST, 1),
-        (Ending.CUT, 1),
+        (Ending.WHOLE, 1, 0),
+        (Ending.REFUSED, 1, 0),
+        (Ending.ERROR_EVENT, 1, 0),
+        (Ending.NO_OTHER, 1, 0),
+        (Ending.NO_OTHER, 2, 1),
+        (Ending.LOST, 1, 1),
+        (Ending.CUT, 1, 1),
     ],
 )
-def test_only_what_ends_without_a_word_is_bad(ending: Ending, bad: int) -> None:
-    assert row(trial(call(101, 102, ending)), VICTIM, replicas=1).victim.bad == bad
+def test_only_what_ends_without_a_word_or_without_need_is_bad(
+    ending: Ending, replicas: int, bad: int
+) -> None:
+    assert row(trial(call(101, 102, ending)), VICTIM, replicas=replicas).victim.bad == bad
