@@ -33,7 +33,7 @@ class Ending(StrEnum):
     ERROR_EVENT = "error event"
     """After content, told in the stream."""
     NO_OTHER = "error event before content"
-    """Told in a stream that comments had opened. Lost where another replica could have been asked."""
+    """Told in a stream that comments had opened; lost where another replica could be asked."""
     CUT = "cut"
     """After the first byte, without a word."""
 
