@@ -8,8 +8,8 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from deploy.addresses import is_loopback
 from deploy.config import Cluster
+from serving.addresses import is_loopback
 from serving.config import ModelSpec
 from serving.gateway import (
     FixedSource,

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, ValidationError
 
-from deploy.addresses import is_loopback
 from deploy.allowed import problems
 from deploy.failure import Failure
 from deploy.groups import GpuSpec
 from deploy.layouts import problems_of_layouts
 from deploy.reading import Document, Place, UnreadableFile, read_document
 from deploy.source import Scheme, is_folder, parse
+from serving.addresses import is_loopback
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import ModelSpec, ServingSpec
 from serving.layout.gpus import KINDS

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from deploy.addresses import is_loopback
 from deploy.failure import Exit, Failure
+from serving.addresses import is_loopback
 
 
 class Scheme(StrEnum):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from deploy.addresses import is_loopback
 from deploy.cache import cache_folder
 from deploy.failure import Exit, Failure
+from serving.addresses import is_loopback
 
 HUB: Final = "https://huggingface.co"
 MODELSCOPE: Final = "https://www.modelscope.cn"

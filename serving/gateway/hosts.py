@@ -6,15 +6,15 @@ name can have it lead to 127.0.0.1 a moment later (DNS rebinding). What he canno
 that the browser then says.
 """
 
-import ipaddress
 from functools import lru_cache
 
+from serving.addresses import is_loopback
 from serving.errors import NotAllowed
 
 
 def check(host: bytes | None) -> None:
     """`host` is the header; browsers always send it. Raises NotAllowed."""
-    if host is not None and not is_loopback(host):
+    if host is not None and not is_ours(host):
         msg = (
             f"without keys this endpoint is for its own machine, by the names localhost, 127.0.0.1 "
             f"and [::1], not {host[:128].decode('latin-1')!r}; ask by one of these, or give it "
@@ -24,14 +24,10 @@ def check(host: bytes | None) -> None:
 
 
 @lru_cache(maxsize=64)
-def is_loopback(host: bytes) -> bool:
-    """Of a name or an address, with or without a port."""
-    found = host.decode("latin-1").lower()
-    in_brackets = found.startswith("[")
-    name = found[1:].partition("]")[0] if in_brackets else found.partition(":")[0]
-    if name == "localhost":
-        return not in_brackets
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+def is_ours(host: bytes) -> bool:
+    """Of a name or an address of loopback, with or without a port."""
+    name = host.decode("latin-1").lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+        return name != "localhost" and is_loopback(name)
+    return is_loopback(name.partition(":")[0])

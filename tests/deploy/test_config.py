@@ -8,7 +8,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.addresses import is_loopback
 from deploy.config import (
     MORE_MAY_FOLLOW,
     POCKET,
@@ -18,6 +17,7 @@ from deploy.config import (
     schema,
 )
 from deploy.groups import NetworkSpec
+from serving.addresses import is_loopback
 from serving.values import ModelName
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from serving.gateway.hosts import is_loopback
+from serving.gateway.hosts import is_ours
 from serving.keys import KeyRecord, KeyRing
 from serving.values import Team
 from tests.serving.gateway.conftest import Ask
@@ -19,7 +19,7 @@ KEYS = KeyRing.of([KeyRecord(Team("search"), hashlib.sha256(KEY.encode()).hexdig
     ["localhost", "LocalHost:8000", "127.0.0.1", "127.0.0.1:8000", "127.1.2.3:1", "[::1]:8000"],
 )
 def test_names_of_this_machine(host: str) -> None:
-    assert is_loopback(host.encode())
+    assert is_ours(host.encode())
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_names_of_this_machine(host: str) -> None:
     ],
 )
 def test_other_names(host: str) -> None:
-    assert not is_loopback(host.encode("latin-1"))
+    assert not is_ours(host.encode("latin-1"))
 
 
 @pytest.mark.parametrize("path", ["/operator", "/v1/models", "/metrics", "/health", "/nothing"])
