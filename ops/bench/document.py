@@ -44,9 +44,8 @@ is of such short requests to a very small model: it is the gateway that is measu
 def document(report: Mapping[str, Any]) -> str:
     machine, settings = report["machine"], report["settings"]
     parts = (
-        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
-        f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}: {settings['model']}, "
-        f"{settings['rounds']} rounds of {settings['seconds']:g} s for each contender and load; "
+        f"{measured(machine)}: {settings['model']}, {settings['rounds']} rounds of "
+        f"{settings['seconds']:g} s for each contender and load; "
         "figures with `mock` in their names are of the mock in a model's place.",
         *warning(machine),
         as_table(report),
@@ -55,6 +54,14 @@ def document(report: Mapping[str, Any]) -> str:
     shortest, longest = PROMPT_TOKENS
     head = HEAD.format(shortest=shortest, longest=longest)
     return head + "\n" + "\n\n".join(parts) + "\n"
+
+
+def measured(machine: Mapping[str, Any]) -> str:
+    """When, and on what."""
+    return (
+        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
+        f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}"
+    )
 
 
 def warning(machine: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ops.bench.document import warning
+from ops.bench.document import measured, warning
 from ops.bench.start import as_table
 
 HEAD = """\
@@ -59,8 +59,7 @@ def document(report: Mapping[str, Any]) -> str:
     machine, settings = report["machine"], report["settings"]
     equal = "the same" if report["answers_are_equal"] else "**not the same**"
     parts = (
-        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
-        f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}: {settings['model']}, "
+        f"{measured(machine)}: {settings['model']}, "
         f"{settings['rounds']} rounds. The first answers, greedy, were {equal} for all.",
         *warning(machine),
         as_table(report),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ops.bench.document import warning
+from ops.bench.document import measured, warning
 from ops.bench.report import load_words
 from ops.bench.watched import GOAL, LOAD, OFTEN, as_table
 
@@ -40,8 +40,7 @@ these machines. The goal is that all of the interval lies under {GOAL:g}.
 def document(report: Mapping[str, Any]) -> str:
     machine, settings = report["machine"], report["settings"]
     parts = (
-        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
-        f"{machine['memory_gib']:g} GiB, no GPU, Python {machine['python']}: {settings['model']}, "
+        f"{measured(machine)}: {settings['model']}, "
         f"{settings['pairs']} pairs of {settings['seconds']:g} s each, watched by "
         f"{report['watcher']}.",
         *warning(machine),
