@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Final
 
-from serving.pools import blanks, turning
+from serving.pools import blanks, counting, turning
 from serving.pools.following import follow
 from serving.pools.forkserver import shares_cores
 from serving.pools.sharding import PRETEND_GPUS, expert_map, gather, meeting, pipeline, segments
@@ -29,6 +29,7 @@ def mend() -> None:
     follow()
     when_imported(blanks.FORCED_CALLS, blanks.repair_forced_calls)
     when_imported(blanks.SCHEMAS, blanks.repair_schemas)
+    when_imported(counting.MODULE, counting.repair)
     if shares_cores(os.environ):
         when_imported(turning.MODULE, turning.repair)
     if why := why_not():

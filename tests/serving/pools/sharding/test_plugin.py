@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from serving.pools import blanks
+from serving.pools import blanks, counting
 from serving.pools.sharding import PRETEND_GPUS, plugin
 
 
@@ -35,8 +35,8 @@ def test_only_the_version_that_they_are_for_is_repaired(
     monkeypatch.setattr(plugin, "when_imported", lambda module, _: mended.append(module))
     plugin.mend()
     assert plugin.why_not() == why
-    assert mended[:2] == [blanks.FORCED_CALLS, blanks.SCHEMAS]  # on GPUs, too
-    assert len(mended[2:]) == (0 if why else 4)
+    assert mended[:3] == [blanks.FORCED_CALLS, blanks.SCHEMAS, counting.MODULE]  # on GPUs, too
+    assert len(mended[3:]) == (0 if why else 4)
 
 
 @pytest.mark.parametrize(
