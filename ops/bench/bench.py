@@ -1,7 +1,6 @@
 """One run: contenders up, warmed, asked in interleaved rounds, down."""
 
 import contextlib
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,8 @@ RAMP_SHARE: Final = 0.2
 """Load before each window, of the window's seconds."""
 WARM_UP_S: Final = 2.0
 """Once, before the first round: an engine's first requests compile."""
+LOOK_S: Final = 3.0
+"""For what else the machine does, before anything is started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,6 @@ def run(plan: Plan, product: Product, room: Room) -> Run:
         except NotReady as error:
             problems.append(str(error))
     settings = {**asdict(plan), "model": product.engine.model}
-    machine["load_after"] = os.getloadavg()[0]
     return Run(machine, settings, tuple(measured), tuple(problems))
 
 
@@ -110,14 +110,16 @@ def _line(one: Measurement, rounds: int) -> str:
 
 
 def machine_facts() -> dict[str, Any]:
-    """What a reader needs to judge the figures: a busy machine (`load_before`) makes them noise."""
+    """What a reader needs to judge the figures: cores that others keep busy make them noise. Looked
+    at for three seconds, since a load average still tells of what has ended a minute ago."""
+    cores = psutil.cpu_count() or 1
     return {
         "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
+        "cores": cores,
         "memory_gib": round(psutil.virtual_memory().total / 1024**3, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
+        "busy_cores_before": round(cores * psutil.cpu_percent(LOOK_S) / 100, 2),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 

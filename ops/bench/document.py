@@ -6,13 +6,13 @@ python -m ops.bench.document < bench.json > docs/bench.md
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ops.bench.measure import PROMPT_TOKENS
 from ops.bench.report import as_table
 
-BUSY_LOAD = 1.0
-"""A load average above this before the run began: something else was computing."""
+BUSY_CORES: Final = 0.3
+"""More than this before the run began: something else was computing."""
 
 HEAD = """\
 # What the gateway costs
@@ -29,8 +29,9 @@ greedy, without thinking, and its answer is cut at exactly the tokens that the l
 is of such short requests to a very small model: it is the gateway that is measured, not an engine.
 
 - **bare vLLM**: vLLM's OpenAI server with the same weights and arguments, alone. Neither it nor the
-  default ingress has Bifocal's plugins of vLLM, which are in a replica's engine: on a CPU its
-  processes nap while they wait for each other (`serving/pools/turning.py`).
+  default ingress has Bifocal's plugins of vLLM, which are in a replica: its processes nap on a CPU
+  while they wait for each other (`serving/pools/turning.py`), and a stream without thinking is not
+  searched for thinking anew with each token (`serving/pools/counting.py`).
 - **replica**: straight to the port of a replica of `bifocal up`, through its door.
 - **gateway**: the endpoint of the same `bifocal up`, with a key.
 - **default ingress**: Ray Serve LLM's `build_openai_app` with the same engine and its defaults: an
@@ -65,11 +66,11 @@ def measured(machine: Mapping[str, Any]) -> str:
 
 
 def warning(machine: Mapping[str, Any]) -> tuple[str, ...]:
-    if (busy := machine["load_before"]) <= BUSY_LOAD:
+    if (busy := machine["busy_cores_before"]) <= BUSY_CORES:
         return ()
     return (
-        f"**The machine was busy with other work (load {busy:.1f} before the run): the figures "
-        "below are noise until the run is repeated on a quiet one.**",
+        f"**The machine was busy with other work ({busy:.1f} cores of it before the run): the "
+        "figures below are noise until the run is repeated on a quiet one.**",
     )
 
 

@@ -61,7 +61,7 @@ def test_the_page_says_whether_all_answered_alike(said: str, words: str) -> None
     found["settings"] = {"model": "pocket-dense", "rounds": 2}
     found["machine"] = {
         "at": "2026-11-24T12:00:00Z", "cores": 2, "cpu": "EPYC", "memory_gib": 23.5,
-        "python": "3.11.7", "load_before": 9.0,
+        "python": "3.11.7", "busy_cores_before": 1.9,
     }  # fmt: skip
     page = document(found)
     assert words in page

@@ -72,7 +72,7 @@ def test_the_page_has_ratio_processes_and_pages() -> None:
     found = report(run()) | {
         "machine": {
             "at": "2026-11-30T16:00:00Z", "cores": 2, "cpu": "EPYC", "memory_gib": 23.5,
-            "python": "3.11.7", "load_before": 0.1,
+            "python": "3.11.7", "busy_cores_before": 0.1,
         },
         "settings": {"model": "pocket-dense", "pairs": 5, "seconds": 20.0, "every_s": 5.0},
     }  # fmt: skip
