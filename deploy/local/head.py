@@ -83,7 +83,9 @@ def environment(
 ) -> dict[str, str]:
     """What every process of the cluster sees. Direct ingress: each replica answers on a port of its
     own. An idle replica that leaves lingers until the gateway has asked anew, which it does each
-    second (5 s; Ray's own 30 are for load balancers)."""
+    second (5 s; Ray's own 30 are for load balancers). One that is ill is killed: Serve would wait
+    for its last answer, as long as the longest may take, and what is stuck would keep its GPUs from
+    the replica that takes its place."""
     kept = {key: value for key, value in inherited.items() if key not in INHERITED_RAY}
     return {
         **kept,
@@ -92,6 +94,7 @@ def environment(
         "RAY_SERVE_ENABLE_DIRECT_INGRESS": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "5",
+        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
         # Ray gives its own agents up after fifteen seconds, which a busy laptop can take.
         "RAY_agent_register_timeout_ms": "120000",
         "RAY_raylet_start_wait_time_s": "120",

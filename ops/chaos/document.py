@@ -34,8 +34,10 @@ client's own log.
 
 An engine that is stuck (SIGSTOP) says nothing and looks healthy. vLLM's own limit on a step of its
 workers, its replica's watch over its steps, and the gateway's question to a silent replica all
-follow from `stuckAfter` of the cluster file. A replica that dies is started again by Ray Serve,
-with all of its ranks; the gateway by `bifocal up`.
+follow from `stuckAfter` of the cluster file. A replica whose own process is stuck answers none of
+Serve's questions, is left out by the gateway within seconds, and given up after three questions of
+half a minute. One that is given up is killed, with all of its ranks, and Ray Serve starts another;
+a gateway is started again by `bifocal up`.
 """
 
 HEAD_LOST = """\

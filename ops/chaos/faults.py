@@ -35,6 +35,7 @@ FAULTS: Final = tuple(
         ("worker-stuck", signal.SIGSTOP, Role.WORKER),
         ("core-stuck", signal.SIGSTOP, Role.CORE),
         ("replica-killed", signal.SIGKILL, Role.REPLICA),
+        ("replica-stuck", signal.SIGSTOP, Role.REPLICA),
         ("gateway-killed", signal.SIGKILL, Role.GATEWAY),
         ("head-killed", signal.SIGKILL, Role.HEAD),
     )
