@@ -1,4 +1,4 @@
-"""A stuck engine or replica under load: found, left out, given up, replaced, nothing lost meanwhile."""
+"""A stuck engine or replica under load: found, left out, given up, replaced, and nothing lost."""
 
 import asyncio
 from collections.abc import Iterator
