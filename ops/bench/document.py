@@ -39,6 +39,11 @@ is of such short requests to a very small model: it is the gateway that is measu
 - **mock**: an upstream that answers at once; **pass-through, mock**: a bare ASGI application before
   it that parses and rewrites the body and nothing else; **gateway, mock**: the real gateway process
   before it, with authentication, limits, decision and metrics. One process each.
+
+**Cores busy** are those of all processes of a contender and of the load generator. What is idle
+waits for the engine: vLLM plans no step ahead on a CPU, so that its core and its worker take turns,
+and with a replica or the gateway before it they set the pace. The default ingress keeps the cores
+busy with what it does besides.
 """
 
 

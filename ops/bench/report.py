@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from ops.bench.rounds import Estimate, compare
 from ops.bench.values import (
@@ -150,9 +150,12 @@ def load_words(load: Load) -> str:
     return f"{kind} of {load.tokens} tokens, concurrency {load.concurrency}"
 
 
+CPU: Final = "CPU s per 1,000 tokens: all, the three that take most"
+
+
 def _load_table(load: Load, report: Mapping[str, Any]) -> str:
     title = load_words(load)
-    head = (title, "tokens/s", "requests/s", "TTFT p50, p99 ms", "CPU s per 1,000 tokens", "lost")
+    head = (title, "tokens/s", "requests/s", "TTFT p50, p99 ms", CPU, "cores busy", "lost")
     rows = [
         (
             row["contender"],
@@ -160,6 +163,7 @@ def _load_table(load: Load, report: Mapping[str, Any]) -> str:
             f"{row['requests_per_s']:,.1f}",
             _pair(row["ttft_p50_ms"], row["ttft_p99_ms"]),
             _cpu(row["cpu_s_per_1000_tokens"]),
+            f"{row['tokens_per_s'] * sum(row['cpu_s_per_1000_tokens'].values()) / 1000:.2f}",
             str(sum(row["lost"].values())),
         )
         for row in report["contenders"]
@@ -173,10 +177,11 @@ def _pair(p50: float | None, p99: float | None) -> str:
 
 
 def _cpu(by_role: Mapping[str, float]) -> str:
-    """The three that take most, without the load generator's own."""
+    """Without the load generator's own."""
     others = {role: spent for role, spent in by_role.items() if role != "load generator"}
     most = sorted(others.items(), key=lambda item: -item[1])[:3]
-    return ", ".join(f"{role} {spent:.3g}" for role, spent in most if spent > 0) or "-"
+    named = ", ".join(f"{role} {spent:.3g}" for role, spent in most if spent > 0)
+    return f"{sum(others.values()):.3g}: {named}" if named else "-"
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
