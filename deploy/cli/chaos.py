@@ -43,7 +43,7 @@ def chaos(
     """Kill and stop processes of a service under load, and tell what its clients saw.
 
     It starts a service of two pocket pools of its own, hits one, and counts on both what was
-    answered, refused, told and lost. Each fault takes a minute or two.
+    answered, refused, told and lost. Each fault takes one to three minutes.
     """
     chosen = _chosen(only or [])
     machine = machine_facts()

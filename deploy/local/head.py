@@ -83,9 +83,9 @@ def environment(
 ) -> dict[str, str]:
     """What every process of the cluster sees. Direct ingress: each replica answers on a port of its
     own. An idle replica that leaves lingers until the gateway has asked anew, which it does each
-    second (5 s; Ray's own 30 are for load balancers). One that is ill is killed: Serve would wait
-    for its last answer, as long as the longest may take, and what is stuck would keep its GPUs from
-    the replica that takes its place."""
+    second (5 s; Ray's own 30 are for load balancers). One that Serve has given up is killed: Serve
+    would wait for its last answer, as long as the longest may take, and what is stuck would keep
+    its GPUs from the replica that takes its place."""
     kept = {key: value for key, value in inherited.items() if key not in INHERITED_RAY}
     return {
         **kept,

@@ -28,13 +28,16 @@ class RayHead:
         # Ray opens its own folder to everyone; the one around it is its owner's alone.
         self.temp_dir = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_short_temp())) / "ray"
         self.temp_dir.mkdir()
+        self.scratch = self.temp_dir.parent / "tmp"
+        """For what engines would leave in the system's own: sockets, mostly."""
+        self.scratch.mkdir()
         self._process: subprocess.Popen[bytes] | None = None
         self.id: ProcessId | None = None
 
     def start(self, env: Mapping[str, str], cpus: int) -> None:
         command = head.command(self.ports, temp_dir=self.temp_dir, cpus=cpus)
         with self.log.open("wb") as log:
-            self._process = spawn(command, env, log)
+            self._process = spawn(command, {**env, "TMPDIR": str(self.scratch)}, log)
         self.id = ProcessId.of(self._process.pid)
 
     @property

@@ -12,7 +12,8 @@ from ops.bench.measure import PROMPT_TOKENS
 from ops.bench.report import as_table
 
 BUSY_CORES: Final = 0.3
-"""More than this before the run began: something else was computing."""
+"""More than this before the run began: something else was computing. With nothing beside it such a
+machine reads 0 to 0.05."""
 
 HEAD = """\
 # What the gateway costs
@@ -40,10 +41,9 @@ is of such short requests to a very small model: it is the gateway that is measu
   it that parses and rewrites the body and nothing else; **gateway, mock**: the real gateway process
   before it, with authentication, limits, decision and metrics. One process each.
 
-**Cores busy** are those of all processes of a contender and of the load generator. What is idle
-waits for the engine: vLLM plans no step ahead on a CPU, so that its core and its worker take turns,
-and with a replica or the gateway before it they set the pace. The default ingress keeps the cores
-busy with what it does besides.
+**Cores busy** are those of all processes of a contender and of the load generator; the CPU for
+1,000 tokens is without the generator's. vLLM plans no step ahead on a CPU, so its core and its
+worker take turns: likely why an engine leaves some idle.
 """
 
 
@@ -74,7 +74,7 @@ def warning(machine: Mapping[str, Any]) -> tuple[str, ...]:
     if (busy := machine["busy_cores_before"]) <= BUSY_CORES:
         return ()
     return (
-        f"**The machine was busy with other work ({busy:.1f} cores of it before the run): the "
+        f"**The machine was busy with other work ({busy:.2f} cores of it before the run): the "
         "figures below are noise until the run is repeated on a quiet one.**",
     )
 

@@ -17,6 +17,7 @@ from ops.bench.values import (
 
 LOADS = {load.name: load for load in (*ENGINE_LOADS, *MOCK_LOADS)}
 COMPARED = {each.key: each for each in COMPARISONS}
+CPU_COLUMN: Final = "CPU s per 1,000 tokens: all, the three that take most"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +151,9 @@ def load_words(load: Load) -> str:
     return f"{kind} of {load.tokens} tokens, concurrency {load.concurrency}"
 
 
-CPU: Final = "CPU s per 1,000 tokens: all, the three that take most"
-
-
 def _load_table(load: Load, report: Mapping[str, Any]) -> str:
     title = load_words(load)
-    head = (title, "tokens/s", "requests/s", "TTFT p50, p99 ms", CPU, "cores busy", "lost")
+    head = (title, "tokens/s", "requests/s", "TTFT p50, p99 ms", CPU_COLUMN, "cores busy", "lost")
     rows = [
         (
             row["contender"],

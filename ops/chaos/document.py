@@ -34,10 +34,11 @@ client's own log.
 
 An engine that is stuck (SIGSTOP) says nothing and looks healthy. vLLM's own limit on a step of its
 workers, its replica's watch over its steps, and the gateway's question to a silent replica all
-follow from `stuckAfter` of the cluster file. A replica whose own process is stuck answers none of
-Serve's questions, is left out by the gateway within seconds, and given up after three questions of
-half a minute. One that is given up is killed, with all of its ranks, and Ray Serve starts another;
-a gateway is started again by `bifocal up`.
+follow from `stuckAfter` of the cluster file. A replica whose own process is stuck answers nobody,
+and `stuckAfter` says nothing of it: the gateway prefers others within seconds, sends it nothing
+more after half a minute and ends what is on it; Serve gives it up after three questions of half a
+minute each. One that is given up is killed, with all of its ranks. For it, and for one that died,
+Ray Serve starts another; a gateway is started again by `bifocal up`.
 """
 
 HEAD_LOST = """\

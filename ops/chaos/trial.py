@@ -18,8 +18,9 @@ AT_LEAST_S: Final = 10.0
 """After the signal, whatever happens: a fault may take a while to show."""
 WELL_FOR_S: Final = 4.0
 """Load that goes well again ends a trial."""
-LIMIT_S: Final = 150.0
-"""A replica is back after a minute or so; after this it is not coming back."""
+LIMIT_S: Final = 240.0
+"""A replica is back after a minute or so, and one whose own process was stuck after two: it is
+given up only after 90 s. After this it is not coming back."""
 
 
 class NoVictim(Exception):

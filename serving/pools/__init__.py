@@ -14,8 +14,8 @@ Inside a replica: `app` (Serve's application), `server` (the engine), `warmup` a
 - `neighbours`: whether the other nodes of an engine are there;
 - `started`: where its start went, which `door` adds to its page of metrics.
 
-In its engine's processes: `forkserver`, `preloaded`, `following`, `sharding`, `blanks` (few in a
-row in JSON that must come), `counting` (thinking in a stream is not counted anew with each token),
-and `turning` (none turns on the spot while it waits for another). In Serve's controller: `gangs` (a
-data-parallel replica that is replaced answers out).
+In its engine's processes: `forkserver`, `preloaded`, `following`. In all of vLLM's, the replica's
+own among them: `sharding`, `blanks` (few in a row in JSON that must come), `counting` (thinking in
+a stream is not counted anew with each token), and `turning` (none turns on the spot while it waits
+for another). In Serve's controller: `gangs` (a data-parallel replica that is replaced answers out).
 """

@@ -102,6 +102,13 @@ def test_the_state_is_for_its_owner_alone(service: Service) -> None:
         assert (service.state / name).stat().st_mode & 0o777 == 0o600
 
 
+def test_the_sockets_of_engines_are_in_the_folder_that_goes_with_the_service(
+    service: Service,
+) -> None:
+    scratch = Path(service.running.temp_dir).parent / "tmp"
+    assert any(each.is_socket() for each in scratch.iterdir())
+
+
 def test_a_gateway_that_dies_is_started_again(service: Service) -> None:
     before = service.running.gateway
     assert before is not None

@@ -47,6 +47,10 @@ def test_replicas_answer_themselves_and_ray_asks_for_a_token() -> None:
         "0",
     )
     assert (found["RAY_AUTH_MODE"], found["RAY_AUTH_TOKEN_PATH"]) == ("token", "/s/ray-token")
-    assert found["RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS"] == "1"
     assert found["BIFOCAL_POOL_TOKEN"] == "p"
     assert found["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_a_replica_that_is_given_up_is_killed() -> None:
+    found = environment({}, pool_token="p", ray_token_file=TEMP)
+    assert found["RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS"] == "1"

@@ -32,7 +32,8 @@ PASS_THROUGH = (sys.executable, "-m", "uvicorn", "ops.bench.passthrough:applicat
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setattr("ops.bench.bench.LOOK_S", 0.1)
     return Room(tmp_path, say=lambda line: None)
 
 

@@ -8,7 +8,8 @@ from tokenizers import Tokenizer
 
 from deploy import pocket
 from deploy.pocket.template import render
-from ops.bench.document import document
+from ops.bench.bench import machine_facts
+from ops.bench.document import document, measured, warning
 from ops.bench.measure import PROMPT_TOKENS, bodies
 from ops.bench.report import as_json
 from ops.bench.values import BUSY
@@ -37,9 +38,20 @@ def test_it_says_where_and_how_and_shows_the_figures() -> None:
     assert "25 to 31 tokens, the template included" in " ".join(text.split())
 
 
-@pytest.mark.parametrize(("cores", "warned"), [(0.1, False), (0.3, False), (1.2, True)])
+@pytest.mark.parametrize(("cores", "warned"), [(0.1, False), (0.3, False), (0.31, True)])
 def test_a_busy_machine_is_told(cores: float, warned: bool) -> None:
     assert ("figures below are noise" in page(cores).replace("\n", " ")) is warned
+
+
+def test_what_a_run_finds_of_the_machine_is_what_the_page_asks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ops.bench.bench.psutil.cpu_percent", lambda _: 50.0)
+    monkeypatch.setattr("ops.bench.bench.psutil.cpu_count", lambda: 4)
+    machine = machine_facts()
+    assert machine["busy_cores_before"] == 2.0
+    assert "(2.00 cores" in "".join(warning(machine))
+    assert "on 4 cores" in measured(machine)
 
 
 def test_the_prompts_have_as_many_tokens_as_the_page_says() -> None:

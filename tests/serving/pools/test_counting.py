@@ -3,11 +3,16 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
+from enum import Enum
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from serving.pools import counting
+
+State = Enum("State", ["CONTENT", "REASONING"])
 
 STREAM = """
 import importlib, json
@@ -67,6 +72,36 @@ def test_vllm_decodes_the_answer_anew_with_each_token_and_the_repair_does_not() 
     (tokens, _, as_it_is), (_, _, repaired) = found["plain"]
     assert as_it_is > tokens**2 / 2
     assert repaired == 0
+
+
+def adapter(begins: str, ways: Sequence[tuple[str, str]]) -> Any:
+    """As much of vLLM's as is used, of a parser with these states; it counts seven."""
+
+    config = SimpleNamespace(
+        initial_state=State[begins],
+        transitions={
+            (State[of], "a mark"): SimpleNamespace(next_state=State[to]) for of, to in ways
+        },
+    )
+    kind = type("Adapter", (), {"count_reasoning_tokens": lambda _self, _ids: 7})
+    counting.repair(SimpleNamespace(ParserEngineReasoningAdapter=kind))  # type: ignore[arg-type]
+    made: Any = kind()
+    made._parser_engine = SimpleNamespace(parser_engine_config=config)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("begins", "ways", "counted"),
+    [
+        pytest.param("CONTENT", [("REASONING", "REASONING")], 0, id="no way into thinking"),
+        pytest.param("CONTENT", [("CONTENT", "REASONING")], 7, id="a way into it"),
+        pytest.param("REASONING", [], 7, id="begins with it"),
+    ],
+)
+def test_nothing_is_counted_only_where_nothing_can_be_thinking(
+    begins: str, ways: list[tuple[str, str]], counted: int
+) -> None:
+    assert adapter(begins, ways).count_reasoning_tokens((1, 2)) == counted
 
 
 def test_another_version_without_the_class_is_left_alone() -> None:
