@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ops.bench.document import measured
 from ops.chaos.report import as_table, told_table
 
 HEAD = """\
@@ -64,7 +65,7 @@ def document(report: Mapping[str, Any], nodes: Mapping[str, Any] | None = None) 
 def _parts(report: Mapping[str, Any], nodes: Mapping[str, Any] | None) -> Iterator[str]:
     settings = report["settings"]
     yield (
-        f"{_measured(report)}: pocket-dense x {settings['replicas']} hit by "
+        f"{measured(report['machine'])}: pocket-dense x {settings['replicas']} hit by "
         f"{settings['clients']} clients, pocket-moe by one, "
         f"`stuckAfter: {settings['stuck_after_s']:g}s`."
     )
@@ -73,16 +74,8 @@ def _parts(report: Mapping[str, Any], nodes: Mapping[str, Any] | None) -> Iterat
         yield HEAD_LOST.rstrip()
     if nodes is not None:
         yield NODES.rstrip()
-        yield f"{_measured(nodes)}: {nodes['settings']['clients']} clients."
+        yield f"{measured(nodes['machine'])}: {nodes['settings']['clients']} clients."
         yield from _tables(nodes)
-
-
-def _measured(report: Mapping[str, Any]) -> str:
-    machine = report["machine"]
-    return (
-        f"Measured {machine['at'][:10]} on {machine['cores']} cores ({machine['cpu']}), "
-        f"{machine['memory_gib']:g} GiB, no GPU"
-    )
 
 
 def _tables(report: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from openai import OpenAIError
 
+from ops.bench import document
 from ops.bench.bench import machine_facts
 from ops.chaos.faults import FAULTS, NODES_KILLED, Fault, Role
 from ops.chaos.report import as_json, as_table, told_table
@@ -87,7 +88,6 @@ def page(found: Mapping[str, Any]) -> str:
 
 
 def _head(found: Mapping[str, Any]) -> Iterator[str]:
-    machine = found["machine"]
     yield f"""# One replica over two nodes
 
 Made by `python -m tests.e2e.across_nodes --json nodes.json > docs/two-nodes.md`. The cluster is the
@@ -99,8 +99,7 @@ taken down is a cable that is pulled. {POOL} (mixture of experts) stands on both
 two pipeline stages, started by Ray as on GPUs, behind a gateway that is outside.
 `tests/e2e/test_two_nodes.py` holds what is told here.
 
-Measured {machine["at"][:10]} on {machine["cores"]} cores ({machine["cpu"]}),
-{machine["memory_gib"]:g} GiB, no GPU, all of it on this one machine."""
+{document.measured(found["machine"])}, all of it on this one machine."""
     if "note" in found:
         yield f"\n{found['note']}"
 

@@ -9,7 +9,7 @@ from ops.chaos.tally import row
 from tests.ops.chaos.test_tally import OUTAGE, VICTIM
 
 MACHINE: dict[str, Any] = {
-    "at": "2026-11-24T12:00:00Z", "cores": 2, "cpu": "EPYC", "memory_gib": 23.5,
+    "at": "2026-11-24T12:00:00Z", "cores": 2, "cpu": "EPYC", "memory_gib": 23.5, "python": "3.11.7",
 }  # fmt: skip
 
 
