@@ -30,7 +30,6 @@ from deploy.cli.inputs import (
     file_here,
 )
 from deploy.cli.reach import (
-    INSTANCE,
     Installed,
     Reached,
     installed,
@@ -38,6 +37,7 @@ from deploy.cli.reach import (
     reached,
 )
 from deploy.doctor.finding import report
+from deploy.doctor.kube_look import INSTANCE
 from deploy.failure import Exit, Failure
 from deploy.kubectl import Kubectl
 from deploy.local.state import StateFolder, running_here

@@ -29,7 +29,7 @@ def of_context(kubectl: Kubectl, release: str | None, values: Path | None) -> It
     gateway knows it. Raises Failure where there is neither, or the API server does not answer."""
     there = _installed(kubectl, release, needed=values is None)
     asked = _served(there) if values is None and there is not None else _values(values)
-    seen, wants = look(kubectl), wants_of(asked)
+    seen, wants = look(kubectl, there.release if there else release), wants_of(asked)
     yield from of_cluster(seen, wants)
     yield from of_release(seen, wants)
     if there is not None:

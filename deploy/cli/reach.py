@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.cli.inputs import service_of
+from deploy.doctor.kube_look import INSTANCE
 from deploy.failure import Exit, Failure
 from deploy.kubectl import Kubectl, Refused
 
 GATEWAY: Final = "app.kubernetes.io/part-of=bifocal,app.kubernetes.io/component=gateway"
-INSTANCE: Final = "app.kubernetes.io/instance"
 SERVICE_PORT: Final = 80
 ADMIN: Final = "admin"
 """The entry of the Secret of keys in which the chart keeps an operator's key in plain text."""

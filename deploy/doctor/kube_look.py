@@ -9,7 +9,10 @@ from deploy.kubectl import Kubectl, Refused
 
 T = TypeVar("T")
 OPERATOR: Final = "app.kubernetes.io/name=kuberay-operator"
-OURS: Final = "app.kubernetes.io/part-of=bifocal"
+INSTANCE: Final = "app.kubernetes.io/instance"
+PART: Final = "app.kubernetes.io/component"
+PARTS: Final = ("gateway", "pools", "weights", "secrets", "renew")
+"""Of the chart, as its pods are labelled; no other label of the chart's objects is on pods."""
 GPU: Final = "nvidia.com/gpu"
 DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 _UNITS: Final = {
@@ -18,8 +21,9 @@ _UNITS: Final = {
 }  # fmt: skip
 
 
-def look(kubectl: Kubectl, now: datetime | None = None) -> Kubernetes:
-    """Raises Refused where the API server does not answer at all."""
+def look(kubectl: Kubectl, release: str | None = None, now: datetime | None = None) -> Kubernetes:
+    """Without `release` pods are those of any. Raises Refused where the API server does not answer
+    at all."""
     version = kubectl.json("version")["serverVersion"]["gitVersion"]
     unseen: dict[str, str] = {}
 
@@ -42,9 +46,15 @@ def look(kubectl: Kubectl, now: datetime | None = None) -> Kubernetes:
         daemons=of("daemons", _names, "daemonsets", "--all-namespaces"),
         secrets=of("secrets", _secrets, "secrets"),
         claims=of("claims", _claims, "persistentvolumeclaims"),
-        pods=of("pods", lambda items: tuple(_pods(items)), "pods", "-l", OURS),
+        pods=of("pods", lambda items: tuple(_pods(items)), "pods", "-l", pods_of(release)),
         unseen=unseen,
     )
+
+
+def pods_of(release: str | None) -> str:
+    """By what the chart's pods are selected."""
+    parts = f"{PART} in ({', '.join(PARTS)})"
+    return parts if release is None else f"{parts},{INSTANCE}={release}"
 
 
 def _names(items: Iterable[Any]) -> frozenset[str]:

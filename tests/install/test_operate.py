@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from deploy.cli.revoke import ENTRY
+from deploy.doctor.kube_look import INSTANCE, PART, PARTS
 from deploy.keys import line_of
 from deploy.orders import OrdersFile
 from serving.gateway import StandingOrders
@@ -268,6 +269,47 @@ def test_the_doctor_examines_a_release_by_what_it_was_installed_with(
     assert any(line.startswith("ok    gpus.cpu") for line in lines), lines
     assert any(line.startswith("ok    gateway") for line in lines), lines
     assert any(line.startswith("fail  pools          pocket-dense") for line in lines), lines
+
+
+def test_a_pod_of_the_release_that_waits_is_told(there: Command, gateway: Stored) -> None:
+    server = gateway.server
+    name = _waiting(server)
+    lines = there("doctor", *HERE, code=1).stdout.splitlines()
+    waits = f"fail  pods           {name}: Unschedulable: 0/2 nodes: Insufficient cpu"
+    assert waits in lines, lines
+
+
+def _waiting(server: ApiServer) -> str:
+    """A pod that the Deployment's own controller made, as a scheduler without room leaves it."""
+    pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    find = f"{pods}?labelSelector=app.kubernetes.io/component%3Dgateway"
+    until(lambda: bool(server.ask("GET", find)["items"]))
+    pod = server.ask("GET", find)["items"][0]
+    why = {"reason": "Unschedulable", "message": "0/2 nodes: Insufficient cpu"}
+    pod["status"]["conditions"] = [{"type": "PodScheduled", "status": "False", **why}]
+    server.ask("PUT", f"{pods}/{pod['metadata']['name']}/status", pod)
+    return str(pod["metadata"]["name"])
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
+def test_the_doctor_looks_at_every_pod_that_the_chart_makes(helm: Helm, profile: Path) -> None:
+    made = [found for each in helm.template(profile, name="llm") for found in _templates(each)]
+    assert made
+    for labels in made:
+        assert labels[INSTANCE] == "llm"
+        assert labels[PART] in PARTS
+
+
+def _templates(value: Any) -> Iterator[dict[str, str]]:
+    """Labels of pods, wherever in an object their templates stand."""
+    if isinstance(value, dict):
+        if "spec" in (template := value.get("template") or {}):
+            yield template["metadata"]["labels"]
+        for inner in value.values():
+            yield from _templates(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _templates(inner)
 
 
 def test_who_may_see_little_is_told_what_was_not_seen(
