@@ -17,7 +17,6 @@ from deploy.bundle import cluster, here, service
 from deploy.bundle.archive import MIB, Contents, Entry, bounded, write
 from deploy.bundle.scrub import Scrubber
 from deploy.cli.client import exchange
-from deploy.cli.doctor import here_of
 from deploy.cli.examine import of_context
 from deploy.cli.inputs import (
     ConfigHere,
@@ -29,11 +28,12 @@ from deploy.cli.inputs import (
     cluster_of,
     file_here,
 )
+from deploy.cli.machines import here_of
 from deploy.cli.reach import (
     Installed,
     Reached,
     installed,
-    nothing_of_a_cluster,
+    one_service,
     reached,
 )
 from deploy.doctor.finding import report
@@ -66,6 +66,7 @@ def bundle(
     events and pods' logs instead of this machine's. Keys, tokens and authorization are taken out.
     Of logs only lines that have a program's shape are kept, so that no prompt stands in them.
     """
+    one_service(url, context, namespace, release)
     now = time.time()
     name = time.strftime("bifocal-bundle-%Y%m%d-%H%M%S", time.gmtime(now))
     file = out or Path(f"{name}.tar.gz")
@@ -112,7 +113,6 @@ def _gathered(
     """What tells most comes first. A gateway that does not answer is what a bundle is for."""
     state = StateFolder.of(os.environ)
     if context is None:
-        nothing_of_a_cluster(namespace, release)
         scrubber = Scrubber([*here.secrets(state), key])
         running = running_here(os.environ)
         served = cluster_of(config or file_here())

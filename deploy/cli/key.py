@@ -12,7 +12,7 @@ import typer
 
 from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url, seconds_of
 from deploy.cli.orders import confirmed, ordered
-from deploy.cli.reach import Installed, reached
+from deploy.cli.reach import Installed, one_service, reached
 from deploy.cli.revoke import from_file, from_secret, id_of
 from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
@@ -107,6 +107,7 @@ def revoke(
     seconds. Else the gateways are told, which needs an operator's key, and all of them refuse it at
     once; with --context the line goes from the chart's Secret, too.
     """
+    one_service(url, context, namespace, release)
     short = id_of(sys.stdin.read() if id == "-" else id)
     if file is not None:
         record = from_file(file, short)

@@ -51,12 +51,10 @@ def reached(
     release: str | None = None,
 ) -> Iterator[Reached]:
     """Raises Failure."""
+    one_service(url, context, namespace, release)
     if context is None:
-        nothing_of_a_cluster(namespace, release)
         yield Reached(*service_of(url, key))
         return
-    if url is not None:
-        raise Failure(Exit.BAD_INPUT, "--url and --context both name a service", "give one of them")
     found = installed(Kubectl(context, namespace), release)
     _, given = service_of(None, key)
     secret = given or admin_key(found)
@@ -64,9 +62,13 @@ def reached(
         yield Reached(f"http://127.0.0.1:{port}", secret, found)
 
 
-def nothing_of_a_cluster(namespace: str | None, release: str | None) -> None:
-    """Where no context is given. Raises Failure."""
-    if namespace or release:
+def one_service(
+    url: str | None, context: str | None, namespace: str | None, release: str | None
+) -> None:
+    """Whether what is given names one service at most. Raises Failure."""
+    if url is not None and context is not None:
+        raise Failure(Exit.BAD_INPUT, "--url and --context both name a service", "give one of them")
+    if context is None and (namespace or release):
         what = "--namespace and --release go with --context"
         raise Failure(Exit.BAD_INPUT, what, "name a context of your kubeconfig")
 

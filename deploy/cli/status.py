@@ -18,7 +18,7 @@ from deploy.cli import orders
 from deploy.cli.client import exchange
 from deploy.cli.inputs import Context, Json, Key, Namespace, Release, url_given
 from deploy.cli.orders import try_shown
-from deploy.cli.reach import Reached, nothing_of_a_cluster, reached
+from deploy.cli.reach import Reached, one_service, reached
 from deploy.cli.waterfall import bars
 from deploy.failure import Exit, Failure
 from deploy.local.gateway import answers
@@ -44,8 +44,7 @@ def status(
     And what operators have ordered. Of a service elsewhere its gateway tells; what is ordered it
     tells an operator's key alone.
     """
-    if context is None:
-        nothing_of_a_cluster(namespace, release)
+    one_service(url, context, namespace, release)
     if url or context or url_given():
         with reached(url, key, context, namespace, release) as service:
             found = elsewhere(service)

@@ -74,6 +74,23 @@ def test_route_takes_every_wish(bifocal, arguments, model, thinking):
             "--watched goes without --peer, --plot",
         ),
         (("bundle", "--namespace", "x"), "--namespace and --release go with --context"),
+        *(
+            ((*verb, "--url", "http://a", "--context", "b"), "--url and --context both name")
+            for verb in (
+                ("bundle",),
+                ("chat", "x"),
+                ("doctor",),
+                ("key", "revoke", "3fa9c1d2", "--file", "/none/k"),
+                ("mode", "force", "off"),
+                ("pool", "drain", "x"),
+                ("status",),
+                ("top",),
+            )
+        ),
+        (("doctor", "--url", "http://a", "--config", "c"), "--url goes without --config"),
+        (("doctor", "--url", "http://a", "--ray-address", "b:1"), "--url goes without --ray-"),
+        (("doctor", "--context", "a", "--ray-address", "b:1"), "--context goes without --ray-"),
+        (("doctor", "--url", "foo"), "--url: found 'foo'; allowed: an address"),
     ],
 )
 def test_bad_input_is_told_in_a_line_without_a_traceback(bifocal, arguments, said):
