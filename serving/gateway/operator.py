@@ -112,7 +112,13 @@ class Operator:
 
     async def revoke(self, request: Request, reply: Reply, id: RequestId) -> None:
         who = self._who(request, id)
-        sha256 = self._key(await _read(request, KeyOrder))
+        asked = await _read(request, KeyOrder)
+        if who == OPEN_TEAM:
+            msg = (
+                "this gateway has no file of keys: it lets everyone in, and has no key to take back"
+            )
+            raise UnknownModel(msg, param="revoke")
+        sha256 = self._key(asked)
         await self._order(Order(KEY + sha256, REVOKED, time.time(), who), reply, id)
 
     async def hear(self, request: Request, reply: Reply, _: RequestId) -> None:

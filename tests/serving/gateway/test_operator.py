@@ -136,6 +136,13 @@ async def test_without_keys_whoever_is_on_loopback_is_the_operator(ask: Ask) -> 
     assert page.status == 415, "a web page cannot order anything without asking first"
 
 
+@pytest.mark.parametrize("id", ["3fa9c1d2", "3fa9c1d2" * 8])
+async def test_without_keys_there_is_none_to_take_back(ask: Ask, id: str) -> None:
+    async with gateway() as url:
+        told = await ask(url, path="/operator/key", **order(revoke=id))
+    assert (told.status, "has no key to take back" in told.error["message"]) == (404, True)
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "status", "said"),
     [
