@@ -18,6 +18,7 @@ from deploy.failure import Exit, Failure
 ANSWER_WITHIN_S: Final = 60
 FORWARD_WITHIN_S: Final = 20.0
 _FORWARDS: Final = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+) ->")
+_NO_CONTEXT: Final = re.compile(r"context was not found|context \".*\" does not exist")
 
 
 class Refused(Failure):
@@ -92,9 +93,24 @@ class Kubectl:
     def _refused(self, verb: str, said: str) -> Refused:
         lines = [line for line in said.strip().splitlines() if not line.startswith(("E", "W"))]
         last = (lines or said.strip().splitlines() or ["it says nothing"])[-1]
+        if _NO_CONTEXT.search(last):
+            what = f"--context: there is no {self.context} in the kubeconfig"
+            return Refused(Exit.BAD_INPUT, what, f"there are: {', '.join(contexts()) or 'none'}")
         return Refused(Exit.NOT_RUNNING, f"kubectl {verb}: {last}", self._remedy)
 
     @property
     def _remedy(self) -> str:
         where = "" if self.namespace is None else f" --namespace {self.namespace}"
         return f"try `kubectl --context {self.context}{where} get pods`"
+
+
+def contexts() -> list[str]:
+    """Names of those that the kubeconfig has; nothing where there is no kubectl."""
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        return []
+    done = subprocess.run(  # noqa: S603  # the user's own kubectl
+        [kubectl, "config", "get-contexts", "--output", "name"],
+        capture_output=True, text=True, timeout=ANSWER_WITHIN_S, check=False,
+    )  # fmt: skip
+    return done.stdout.split()

@@ -16,12 +16,14 @@ import yaml
 
 from deploy.diff.rendered import Rendered, rendered
 from deploy.failure import Exit, Failure
+from deploy.kubectl import contexts
 
 CHART: Final = Path(__file__).parents[2] / "helm" / "bifocal"
 OF_TODAY: Final = ("policy/v1", "autoscaling/v2", "monitoring.coreos.com/v1", "ray.io/v1")
 """APIs that a cluster of today has, where none is asked."""
 TIMEOUT_S: Final = 120.0
 NOT_THERE: Final = "not found"
+NO_CONTEXT: Final = '" does not exist'
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,10 @@ def _helm(arguments: list[str], whose: str) -> str:
     except subprocess.TimeoutExpired:
         raise Failure(Exit.NOT_RUNNING, f"{whose}: helm gave no answer in time") from None
     if done.returncode:
+        if NO_CONTEXT in done.stderr and "context" in done.stderr:
+            there = ", ".join(contexts()) or "none"
+            what = "--context: there is none of that name in the kubeconfig"
+            raise Failure(Exit.BAD_INPUT, what, f"there are: {there}")
         asked = arguments[0] != "template"
         is_away = asked and (NOT_THERE in done.stderr or "unreachable" in done.stderr)
         code = Exit.NOT_RUNNING if is_away else Exit.BAD_INPUT

@@ -118,6 +118,9 @@ def test_a_release_that_runs_is_compared_with_what_would_come(
         assert (code, kinds(found)) == (0, {"pool pocket-dense": "numbers", "gateway": "rolled"})
         code, found = diff(new, "--release", "none", *where, kubeconfig=server.kubeconfig)
         assert code == 4, found
+        away = (new, "--release", "llm", "--context", "elsewhere")
+        code, found = diff(*away, kubeconfig=server.kubeconfig)
+        assert (code, "there are: test" in found["told"]) == (2, True), found
     finally:
         there("uninstall", "llm", *where)
 
