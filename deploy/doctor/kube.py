@@ -99,4 +99,6 @@ class Wants:
     """Claims that must be there."""
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Secrets that must be there, with their entries."""
+    keys: str | None = None
+    """Of these, the one of keys."""
     pull_secrets: tuple[str, ...] = ()

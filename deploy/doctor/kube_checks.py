@@ -15,8 +15,9 @@ RAY_KINDS: Final = ("rayclusters.ray.io", "rayservices.ray.io")
 RAY_VERSION: Final = "v1"
 MONITORS: Final = ("podmonitors.monitoring.coreos.com", "prometheusrules.monitoring.coreos.com")
 INSTALL_KUBERAY: Final = (
-    "install KubeRay 1.6 or later: `helm install kuberay-operator kuberay/kuberay-operator "
-    "--namespace kuberay-system --create-namespace`"
+    "install KubeRay 1.6 or later, in the namespace kuberay-system: "
+    "https://docs.ray.io/en/latest/cluster/kubernetes/getting-started/"
+    "kuberay-operator-installation.html"
 )
 SKEW_S: Final = 5.0
 """Between clocks. Leases are renewed every 10 s and seen late, so behind is told less exactly."""

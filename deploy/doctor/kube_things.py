@@ -1,6 +1,7 @@
 """Whether what a release needs beside the cluster is there: storage, secrets, pods. Pure."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from deploy.doctor.finding import Finding, Verdict
@@ -8,6 +9,8 @@ from deploy.doctor.kube import Kubernetes, Wants
 
 PULL_KINDS: Final = ("kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg")
 BOUND: Final = "Bound"
+ADMIN: Final = "admin"
+"""The entry of a Secret of keys with an operator's key in plain text."""
 
 
 def of_release(seen: Kubernetes, wants: Wants) -> Iterator[Finding]:
@@ -63,13 +66,21 @@ def _secrets(seen: Kubernetes, wants: Wants) -> Iterator[Finding]:
             yield Finding("secrets", Verdict.FAIL, f"{name} is not there", _make(name, entries))
         elif missing := sorted(entries - found.entries):
             what = f"{name} has no {', '.join(missing)}"
-            yield Finding("secrets", Verdict.FAIL, what, _make(name, entries))
+            yield Finding("secrets", Verdict.FAIL, what, _add(name, missing))
+        elif name == wants.keys and ADMIN not in found.entries:
+            what = f"{name} has no {ADMIN}, the operator's key of `helm test` and of --context"
+            yield Finding("secrets", Verdict.WARN, what, _add(name, [ADMIN]))
         else:
             yield Finding("secrets", Verdict.OK, name)
 
 
 def _make(name: str, entries: frozenset[str]) -> str:
     return f"`kubectl create secret generic {name}` with {', '.join(sorted(entries)) or 'its keys'}"
+
+
+def _add(name: str, entries: Iterable[str]) -> str:
+    more = json.dumps({"stringData": dict.fromkeys(entries, "...")})
+    return f"`kubectl patch secret {name} --patch '{more}'`"
 
 
 def _pull_secrets(seen: Kubernetes, wants: Wants) -> Iterator[Finding]:

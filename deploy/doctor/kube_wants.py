@@ -29,6 +29,7 @@ def wants_of(values: Values) -> Wants:
         classes=tuple(_classes(values)),
         claims=(values.volume.claim,) if values.volume.claim else (),
         secrets={name: entries for name, entries in secrets.items() if name is not None},
+        keys=values.secrets.keys,
         pull_secrets=values.images.pull_secrets,
     )
 

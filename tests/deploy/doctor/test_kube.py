@@ -38,6 +38,7 @@ ASKED = Wants(
     classes=(None, "fast"),
     claims=("weights",),
     secrets={"keys": frozenset({"keys.yaml"})},
+    keys="keys",
     pull_secrets=("registry",),
 )
 
@@ -62,7 +63,13 @@ def node(**changes: Any) -> dict[str, Any]:
     [
         pytest.param("kubernetes", {"version": "v1.19.3"}, "fail", "1.20 or later", id="too old"),
         pytest.param("kubernetes", {"version": "v1.20.2"}, "warn", "1.25", id="old"),
-        pytest.param("CRDs", {"definitions": {}}, "fail", "helm install kuberay", id="no KubeRay"),
+        pytest.param(
+            "CRDs",
+            {"definitions": {}},
+            "fail",
+            "kuberay-operator-installation.html",
+            id="no KubeRay",
+        ),
         pytest.param(
             "CRDs",
             {"definitions": {**FIT.definitions, "rayservices.ray.io": frozenset({"v1alpha1"})}},
@@ -142,8 +149,15 @@ def node(**changes: Any) -> dict[str, Any]:
             "secrets",
             {"secrets": {**FIT.secrets, "keys": Secret("Opaque", frozenset({"admin"}))}},
             "fail",
-            "keys has no keys.yaml",
+            """kubectl patch secret keys --patch '{"stringData": {"keys.yaml":""",
             id="a secret lacks an entry",
+        ),
+        pytest.param(
+            "secrets",
+            {"secrets": {**FIT.secrets, "keys": Secret("Opaque", frozenset({"keys.yaml"}))}},
+            "warn",
+            "keys has no admin, the operator's key of `helm test`",
+            id="nobody's key in plain text",
         ),
         pytest.param(
             "pull secrets",
