@@ -32,6 +32,7 @@ from deploy.cli.machines import here_of
 from deploy.cli.reach import (
     Installed,
     Reached,
+    entered,
     installed,
     one_service,
     reached,
@@ -125,7 +126,7 @@ def _gathered(
     scrubber = Scrubber([*here.secrets(state), key])
     yield _doctor(there, config, scrubber)
     try:
-        with reached(None, key, context, namespace, release) as found:
+        with entered(there, key) as found:
             scrubber = Scrubber([*here.secrets(state), found.key])
             yield from service.entries(_pages(found), scrubber)
     except Failure as error:

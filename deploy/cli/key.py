@@ -12,11 +12,12 @@ import typer
 
 from deploy.cli.inputs import Context, Json, Key, Namespace, Release, Url, seconds_of
 from deploy.cli.orders import confirmed, ordered
-from deploy.cli.reach import Installed, one_service, reached
+from deploy.cli.reach import Installed, Reached, entered, installed, one_service, reached
 from deploy.cli.revoke import from_file, from_secret, id_of
 from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
 from deploy.keys import alone, keys_in, line_of
+from deploy.kubectl import Kubectl
 from deploy.reading import UnreadableFile, text_of
 from serving.keys import ID_CHARS, OPERATE, NewKey, new_key
 
@@ -105,7 +106,8 @@ def revoke(
 
     With --file alone its line goes, and gateways that read this file refuse the key within two
     seconds. Else the gateways are told, which needs an operator's key, and all of them refuse it at
-    once; with --context the line goes from the chart's Secret, too.
+    once; with --context the line goes from the chart's Secret, too, even where no gateway can be
+    reached.
     """
     one_service(url, context, namespace, release)
     short = id_of(sys.stdin.read() if id == "-" else id)
@@ -113,22 +115,47 @@ def revoke(
         record = from_file(file, short)
         typer.echo(f"{record.team} {record.id}: its line is gone from {file}")
         short = record.sha256
-    if file is None or url or key or context:
-        with reached(url, key, context, namespace, release) as service:
-            report = ordered(service, "key", {"revoke": short})
-            typer.echo(f"{short[:ID_CHARS]} is refused: {confirmed(report)}")
-            if service.installed is not None:
-                _say_line(service.installed, short)
-            elif file is None:
-                typer.echo(REMINDER)
+    if context is not None:
+        _in_cluster(installed(Kubectl(context, namespace), release), key, short)
+    elif file is None or url or key:
+        with reached(url, key) as service:
+            _tell(service, short)
+        if file is None:
+            typer.echo(REMINDER)
 
 
-def _say_line(installed: Installed, id: str) -> None:
-    why_not = from_secret(installed, id)
-    if why_not is None:
-        typer.echo(f"its line is gone from the Secret {installed.keys}")
+def _tell(service: Reached, id: str) -> None:
+    report = ordered(service, "key", {"revoke": id})
+    typer.echo(f"{id[:ID_CHARS]} is refused: {confirmed(report)}")
+
+
+def _in_cluster(there: Installed, key: str | None, id: str) -> None:
+    """The line is what lasts, so it goes though no gateway may be there to be told."""
+    try:
+        with entered(there, key) as service:
+            _tell(service, id)
+    except Failure as error:
+        raise _untold(error, there, id) from None
+    if not _is_taken(there, id):
+        typer.echo(REMINDER, err=True)
+
+
+def _untold(error: Failure, there: Installed, id: str) -> Failure:
+    if error.code is not Exit.NOT_RUNNING:
+        then = f"nothing is taken back, and the Secret {there.keys} is as it was"
+    elif _is_taken(there, id):
+        then = "those that run refuse the key once the Secret reaches them, in a minute or two"
     else:
-        typer.echo(f"{why_not}\n{REMINDER}", err=True)
+        then = "nothing is taken back"
+    return Failure(error.code, f"{error.what}; no gateway was told: {then}", error.remedy)
+
+
+def _is_taken(there: Installed, id: str) -> bool:
+    """Its line, out of the Secret."""
+    why_not = from_secret(there, id)
+    is_taken = why_not is None
+    typer.echo(why_not or f"its line is gone from the Secret {there.keys}", err=not is_taken)
+    return is_taken
 
 
 def _shown(key: NewKey, *, with_line: bool, as_json: bool) -> str:

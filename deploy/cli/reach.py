@@ -4,20 +4,22 @@ The one place where --url, --key and --context become something that can be aske
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from deploy.cli.inputs import service_of
-from deploy.doctor.kube_look import INSTANCE
+from deploy.doctor.kube_look import INSTANCE, PART
+from deploy.doctor.kube_things import ADMIN
 from deploy.failure import Exit, Failure
 from deploy.kubectl import Kubectl, Refused
 
-GATEWAY: Final = "app.kubernetes.io/part-of=bifocal,app.kubernetes.io/component=gateway"
+OURS: Final = ("app.kubernetes.io/part-of", "bifocal")
+GATEWAY: Final = f"{'='.join(OURS)},{PART}=gateway"
+MAKER: Final = f"{PART}=secrets"
+"""The pod of the Job that fills the chart's Secrets."""
 SERVICE_PORT: Final = 80
-ADMIN: Final = "admin"
-"""The entry of the Secret of keys in which the chart keeps an operator's key in plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,13 @@ def reached(
     if context is None:
         yield Reached(*service_of(url, key))
         return
-    found = installed(Kubectl(context, namespace), release)
+    with entered(installed(Kubectl(context, namespace), release), key) as found:
+        yield found
+
+
+@contextmanager
+def entered(found: Installed, key: str | None) -> Iterator[Reached]:
+    """Raises Failure."""
     _, given = service_of(None, key)
     secret = given or admin_key(found)
     with found.kubectl.forward(f"service/{found.service}", SERVICE_PORT) as port:
@@ -110,13 +118,23 @@ def admin_key(found: Installed) -> str:
     if found.keys is None:
         raise Failure(Exit.BAD_INPUT, f"the gateway of {found.release} has no keys", remedy)
     try:
-        data = found.kubectl.json("get", "secret", found.keys).get("data") or {}
+        secret = found.kubectl.json("get", "secret", found.keys)
     except Refused as error:
         raise Failure(Exit.BAD_INPUT, error.what, remedy) from None
+    data = secret.get("data") or {}
+    if not data and is_ours(secret):
+        what = f"the Secret {found.keys} is still empty: its Job has not run to its end"
+        raise Failure(Exit.NOT_RUNNING, what, f"try again, or see `kubectl get pods -l {MAKER}`")
     if ADMIN not in data:
         what = f"the Secret {found.keys} has no key in plain text under `{ADMIN}`"
         raise Failure(Exit.BAD_INPUT, what, remedy)
     return base64.b64decode(data[ADMIN]).decode().strip()
+
+
+def is_ours(secret: Mapping[str, Any]) -> bool:
+    """Whether the chart made it."""
+    name, value = OURS
+    return (secret["metadata"].get("labels") or {}).get(name) == value
 
 
 def _source(volumes: list[dict[str, Any]], name: str, kind: str, key: str) -> str | None:

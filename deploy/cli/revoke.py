@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.cli.reach import Installed
+from deploy.cli.reach import Installed, is_ours
 from deploy.config import ConfigError
 from deploy.failure import Exit, Failure
 from deploy.keys import alone, keys_in
@@ -19,7 +19,6 @@ from deploy.reading import UnreadableFile, text_of
 from serving.keys import PREFIX, KeyRecord, digest
 
 ENTRY: Final = "keys.yaml"
-OURS: Final = ("app.kubernetes.io/part-of", "bifocal")
 FEWEST: Final = 8
 """Characters of a hash that name a key, so that one that is mistyped names none."""
 
@@ -72,7 +71,7 @@ def from_secret(installed: Installed, id: str) -> str | None:
         return "the gateway has no keys"
     try:
         secret = installed.kubectl.json("get", "secret", installed.keys)
-        if (secret["metadata"].get("labels") or {}).get(OURS[0]) != OURS[1]:
+        if not is_ours(secret):
             return (
                 f"the Secret {installed.keys} is not the chart's: take its line out at its source"
             )

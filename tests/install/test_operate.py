@@ -6,6 +6,7 @@ verb goes to kubectl itself.
 """
 
 import base64
+import hashlib
 import json
 import os
 import shutil
@@ -152,9 +153,21 @@ def test_a_key_is_revoked_at_the_gateways_and_in_the_secret(
         assert status(models, OTHER.secret) == 401
         took = time.monotonic() - began
         print(f"refused {took:.1f} s after the command was given, with its start and kubectl's")
-        kept = base64.b64decode(server.ask("GET", path)["data"][ENTRY]).decode()
-    assert OTHER.record.sha256 not in kept
-    assert kept.count("team:") == 2, "the others stay"
+        kept = _of(server, path, ENTRY).decode()
+        assert OTHER.record.sha256 not in kept
+        assert kept.count("team:") == 2, "the others stay"
+
+        nobody = bifocal("key", "revoke", hashlib.sha256(_of(server, path, "metrics")).hexdigest(),
+                         *HERE, code=4)  # fmt: skip
+        assert f"its line is gone from the Secret {NAME}-keys" in nobody.stdout
+        assert "no gateway was told: those that run refuse the key once" in nobody.stderr
+        assert _of(server, path, ENTRY).count(b"team:") == 1
+        refused = there("key", "revoke", "00000000", *HERE, code=2).stderr
+        assert "no gateway was told: nothing is taken back" in refused
+
+
+def _of(server: ApiServer, path: str, entry: str) -> bytes:
+    return base64.b64decode(server.ask("GET", path)["data"][entry])
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -169,12 +182,16 @@ def test_what_is_in_the_way_is_told(bifocal: Command, gateway: Stored, tmp_path:
     assert "kubectl port-forward service/llm-bifocal:" in told
     nowhere = ("--context", "test", "--namespace", "default")
     assert "no release of the chart in default" in bifocal("chat", "hi", *nowhere, code=4).stderr
-    other = ("--context", "elsewhere")
-    assert "elsewhere" in bifocal("status", *other, code=4).stderr
+    other = bifocal("status", "--context", "elsewhere", code=2).stderr
+    assert other == "bifocal: --context: there is no elsewhere in the kubeconfig\nthere are: test\n"
     without = Command(bifocal.env | {"PATH": str(tmp_path)})
     assert "there is no `kubectl` on the PATH" in without("status", *HERE, code=2).stderr
     both = ("--url", "http://127.0.0.1:1")
     assert "give one of them" in bifocal("mode", "force", "off", *HERE, *both, code=2).stderr
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets/{NAME}-keys"
+    gateway.server.ask("PUT", path, gateway.server.ask("GET", path) | {"data": {}})
+    told = bifocal("mode", "force", "off", *HERE, code=4).stderr
+    assert f"the Secret {NAME}-keys is still empty: its Job has not run to its end" in told
 
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
