@@ -7,7 +7,7 @@ from typing import Final
 
 from deploy.chart.values import Values
 from deploy.cli.reach import SERVICE_PORT, Installed, installed
-from deploy.config import POCKET, ConfigError, load_as
+from deploy.config import ConfigError, load_as
 from deploy.doctor.finding import Finding, Verdict
 from deploy.doctor.kube_checks import of_cluster
 from deploy.doctor.kube_look import look
@@ -27,8 +27,12 @@ def of_address(url: str) -> Iterator[Finding]:
 def of_context(kubectl: Kubectl, release: str | None, values: Path | None) -> Iterator[Finding]:
     """`values` as they are to be installed; else what the release was installed with, as far as its
     gateway knows it. Raises Failure where there is neither, or the API server does not answer."""
-    there = _installed(kubectl, release, needed=values is None)
-    asked = _served(there) if values is None and there is not None else _values(values)
+    there: Installed | None
+    if values is None:
+        there = installed(kubectl, release)
+        asked = _served(there)
+    else:
+        there, asked = _perhaps(kubectl, release), _values(values)
     seen, wants = look(kubectl, there.release if there else release), wants_of(asked)
     yield from of_cluster(seen, wants)
     yield from of_release(seen, wants)
@@ -36,11 +40,12 @@ def of_context(kubectl: Kubectl, release: str | None, values: Path | None) -> It
         yield from _of_gateway(there)
 
 
-def _installed(kubectl: Kubectl, release: str | None, *, needed: bool) -> Installed | None:
+def _perhaps(kubectl: Kubectl, release: str | None) -> Installed | None:
+    """None before anything is installed."""
     try:
         return installed(kubectl, release)
     except Failure as error:
-        if needed or release is not None or isinstance(error, Refused):
+        if release is not None or isinstance(error, Refused):
             raise
         return None
 
@@ -62,8 +67,8 @@ def _served(there: Installed) -> Values:
         return _values(file)
 
 
-def _values(file: Path | None) -> Values:
+def _values(file: Path) -> Values:
     try:
-        return load_as(Values, file or POCKET)
+        return load_as(Values, file)
     except ConfigError as error:
         raise Failure(Exit.BAD_INPUT, str(error)) from None

@@ -53,13 +53,13 @@ def drain(
     with reached(url, key, context, namespace, release) as service:
         report = ordered(service, "pool", {"pool": name, "drained": True})
         if not as_json:
-            _say(f"{name} takes nothing new: {confirmed(report)}")
+            typer.echo(f"{name} takes nothing new: {confirmed(report)}")
         if wait:
             report = _emptied(service, name, limit, quiet=as_json)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
-        _say(f"{name}: {requests(report['pools'][name]['requests'])} under way")
+        typer.echo(f"{name}: {requests(report['pools'][name]['requests'])} under way")
 
 
 @app.command("resume")
@@ -84,14 +84,10 @@ def _emptied(service: Reached, name: str, limit_s: float, *, quiet: bool) -> Rep
     while (report := shown(service))["pools"][name]["requests"]:
         count = report["pools"][name]["requests"]
         if count != said and not quiet:
-            _say(f"{name}: {requests(count)} under way")
+            typer.echo(f"{name}: {requests(count)} under way")
         said = count
         if time.monotonic() > end:
             what = f"{name}: {requests(count)} under way after {limit_s:g} s"
             raise Failure(Exit.FAILED, what, "it is drained all the same; wait on with --wait")
         time.sleep(LOOK_EVERY_S)
     return report
-
-
-def _say(line: str) -> None:
-    typer.echo(line)
