@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds who it is."""
@@ -22,13 +22,23 @@ class Refused(Exception):
         self.status = status
 
 
+class Asked(Protocol):
+    """The objects of one namespace: the API server's, or a test's own."""
+
+    def ask(self, method: str, kind: str, name: str = "", body: Any = None) -> Any:
+        """JSON of the object, or of the list; `kind` is `api/v1/secrets`. A list as body is a
+        patch. Raises Refused, OSError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """Of one namespace."""
 
     host: str
     port: int
-    token: str
+    token: Path
+    """A file, read with each question: the kubelet puts a new token there before the last one
+    expires, and a drain can outlast many."""
     namespace: str
     authority: str
     """A file with the certificate that the API server's is signed by."""
@@ -39,14 +49,13 @@ class Api:
         return cls(
             variables["KUBERNETES_SERVICE_HOST"],
             int(variables["KUBERNETES_SERVICE_PORT"]),
-            (account / "token").read_text().strip(),
+            account / "token",
             (account / "namespace").read_text().strip(),
             str(account / "ca.crt"),
         )
 
     def ask(self, method: str, kind: str, name: str = "", body: Any = None) -> Any:
-        """JSON of the object, or of the list; `kind` is `api/v1/secrets`. A list as body is a
-        patch. Raises Refused, OSError."""
+        """Raises Refused, OSError."""
         group, _, plural = kind.rpartition("/")
         path = f"/{group}/namespaces/{self.namespace}/{plural}{f'/{name}' if name else ''}"
         context = ssl.create_default_context(cafile=self.authority)
@@ -54,7 +63,8 @@ class Api:
             self.host, self.port, timeout=TIMEOUT_S, context=context
         )
         content = PATCH if isinstance(body, list) else "application/json"
-        headers = {"authorization": f"Bearer {self.token}", "content-type": content}
+        token = self.token.read_text().strip()
+        headers = {"authorization": f"Bearer {token}", "content-type": content}
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()

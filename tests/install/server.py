@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import yaml
 
+from deploy.chart.api import Api
+
 CONTROLLERS: Final = (
     "*,-nodelifecycle,-nodeipam,-service,-route,-ttl,-csrsigning,-csrapproving,-csrcleaner"
 )
@@ -205,6 +207,12 @@ class ApiServer:
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         token: str = self.ask("POST", path, asked)["status"]["token"]
         return token
+
+    def api_of(self, namespace: str, account: str) -> Api:
+        """As a Job of that ServiceAccount has it."""
+        token = self._folder / f"{namespace}-{account}.token"
+        token.write_text(self.token_of(namespace, account))
+        return Api("127.0.0.1", self.port, token, namespace, str(self.authority))
 
 
 def _free_ports(count: int) -> list[int]:

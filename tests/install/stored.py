@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.chart.api import Api
 from deploy.chart.secrets import MAKERS, fill
 from tests.install.helm import CHART, Helm, Manifest
 from tests.install.server import ApiServer
@@ -51,8 +50,7 @@ def gateway(
     there = replace(helm, kubeconfig=server.kubeconfig)
     where = ("--namespace", namespace)
     there("install", RELEASE, CHART, *values, *where, "--create-namespace")
-    token = server.token_of(namespace, f"{NAME}-secrets")
-    api = Api("127.0.0.1", server.port, token, namespace, str(server.authority))
+    api = server.api_of(namespace, f"{NAME}-secrets")
     for kind, make in MAKERS.items():
         fill(api, f"{NAME}-{kind}", make, time.time())
     deployment = get(server, namespace, f"apis/apps/v1/deployments/{NAME}-gateway")

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.chart.api import Api
 from deploy.chart.secrets import MAKERS, fill
 from tests.install.helm import CHART, Helm, of_kind
 from tests.install.server import Answer, ApiServer
@@ -81,8 +80,7 @@ class Shell:
 
     def secrets(self) -> dict[str, Any]:
         """What the Job puts there, which nothing runs here: by its own code, as its account."""
-        token = self.server.token_of(NAMESPACE, "llm-bifocal-secrets")
-        api = Api("127.0.0.1", self.server.port, token, NAMESPACE, str(self.server.authority))
+        api = self.server.api_of(NAMESPACE, "llm-bifocal-secrets")
         for kind, make in MAKERS.items():
             fill(api, f"llm-bifocal-{kind}", make, time.time())
         path = f"/api/v1/namespaces/{NAMESPACE}/secrets"

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from deploy.chart.api import Api
 from deploy.chart.api import Refused as NotAllowed
 from deploy.chart.secrets import SECRETS, fill, keys
 from deploy.keys import read_keys
@@ -179,8 +178,7 @@ def test_the_job_may_touch_its_own_secrets_alone(
         "data": {"a": base64.b64encode(b"b").decode()},
     }
     server.ask("POST", f"/api/v1/namespaces/{namespace}/secrets", body)
-    token = server.token_of(namespace, "llm-bifocal-secrets")
-    api = Api("127.0.0.1", server.port, token, namespace, str(server.authority))
+    api = server.api_of(namespace, "llm-bifocal-secrets")
     assert fill(api, "llm-bifocal-keys", keys, 0.0)
     with pytest.raises(NotAllowed, match="403"):
         api.ask("GET", SECRETS, "theirs")
