@@ -9,6 +9,7 @@ update these Secrets alone, under a ServiceAccount of its own. Nothing is printe
 
 import argparse
 import base64
+import http
 import os
 import secrets
 import sys
@@ -16,13 +17,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from deploy.chart.api import ACCOUNT, Api, Refused
+from deploy.chart.api import ACCOUNT, Api, Asked, Refused
 from deploy.keys import line_of
 from serving.keys import OPERATE, new_key
 
 SECRETS: Final = "api/v1/secrets"
 ATTEMPTS: Final = 5
-"""Of an update that another one came before."""
+"""Of an update that another one came before; what is refused for another reason stays refused."""
 
 
 def tokens(_: float) -> dict[str, str]:
@@ -43,21 +44,26 @@ def keys(now: float) -> dict[str, str]:
 MAKERS: Final[Mapping[str, Callable[[float], dict[str, str]]]] = {"tokens": tokens, "keys": keys}
 
 
-def fill(api: Api, name: str, make: Callable[[float], dict[str, str]], now: float) -> bool:
-    """Whether it was empty. Two that fill it at once make one: the server takes the first."""
-    for attempt in range(ATTEMPTS):
-        found = api.ask("GET", SECRETS, name)
-        if found.get("data"):
-            return False
-        found["data"] = {key: _encoded(value) for key, value in make(now).items()}
-        try:
-            api.ask("PUT", SECRETS, name, found)
-        except Refused:
-            if attempt == ATTEMPTS - 1:
-                raise
-        else:
-            return True
-    return False
+def fill(
+    api: Asked,
+    name: str,
+    make: Callable[[float], dict[str, str]],
+    now: float,
+    attempts: int = ATTEMPTS,
+) -> bool:
+    """Whether it was empty. Two that fill it at once make one: the server takes the first, and the
+    other finds it filled. Raises Refused, OSError."""
+    found = api.ask("GET", SECRETS, name)
+    if found.get("data"):
+        return False
+    found["data"] = {key: _encoded(value) for key, value in make(now).items()}
+    try:
+        api.ask("PUT", SECRETS, name, found)
+    except Refused as error:
+        if error.status != http.HTTPStatus.CONFLICT or attempts == 1:
+            raise
+        return fill(api, name, make, now, attempts - 1)
+    return True
 
 
 def _encoded(text: str) -> str:
