@@ -12,6 +12,11 @@ on from a RayService to the cluster that it builds of it.
 
 It changes RayClusters alone, which belong to KubeRay and to no renderer: neither Helm nor Argo CD
 nor Flux sees a difference. What it does can be begun again at any point.
+
+A Job that has ended well is not run again, so this one ends well only once its work is done or is
+another's: a RayService that does not become what it was made for is an error, and tried again. One
+that comes late, when a release after its own has put another mark there, cannot tell that mark from
+an earlier one: it tries as often as a Job does, until Helm takes it away.
 """
 
 import argparse
@@ -22,7 +27,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.chart.api import ACCOUNT, Api, Refused
+from deploy.chart.api import ACCOUNT, Api, Asked, Refused
 
 SERVICES: Final = "apis/ray.io/v1/rayservices"
 CLUSTERS: Final = "apis/ray.io/v1/rayclusters"
@@ -51,14 +56,18 @@ class Wanted:
     recreate: bool
 
 
+class NotApplied(Exception):
+    """The RayService is not what the Job was made for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
 
-def renew(api: Api, wanted: Wanted, clock: Clock = Clock()) -> Iterator[str]:
-    """Does it and says what it does. Raises Refused, OSError."""
+def renew(api: Asked, wanted: Wanted, clock: Clock = Clock()) -> Iterator[str]:
+    """Does it and says what it does. Raises NotApplied, Refused, OSError."""
     service = _applied(api, wanted, clock)
     if service is None:
         yield f"{wanted.service}: another release has come since: nothing to do"
@@ -82,18 +91,32 @@ def name_of(found: Any) -> str:
     return str(found["metadata"]["name"])
 
 
-def _applied(api: Api, wanted: Wanted, clock: Clock) -> Any:
-    """The RayService, once it is what was wanted; Helm makes Jobs before it changes RayServices."""
+def _applied(api: Asked, wanted: Wanted, clock: Clock) -> Any:
+    """The RayService, once it is what was wanted, since Helm makes Jobs before it changes
+    RayServices; None once it has become what neither this release wants nor the one before it had.
+    Raises NotApplied where it stays as it was."""
     end = clock.now() + APPLIED_WITHIN_S
-    while clock.now() < end:
-        service = _found(api, SERVICES, wanted.service)
-        if service is not None and mark_of(service) == wanted.cluster:
-            return service
+    before = service = _found(api, SERVICES, wanted.service)
+    while service is None or mark_of(service) != wanted.cluster:
+        if service is not None and (before is None or mark_of(service) != mark_of(before)):
+            return None
+        if clock.now() >= end:
+            raise NotApplied(_late(wanted, service))
         clock.sleep(LOOKS_EVERY_S)
-    return None
+        service = _found(api, SERVICES, wanted.service)
+    return service
 
 
-def _running(api: Api, service: Any) -> Any:
+def _late(wanted: Wanted, service: Any) -> str:
+    there = "it is not there" if service is None else f"its {MARK} is {mark_of(service)!r}"
+    return (
+        f"{wanted.service}: after {APPLIED_WITHIN_S:.0f} s {there}, and {wanted.cluster!r} is"
+        " wanted: the release was not applied to it. This is tried again; if the Job gives up,"
+        " delete it and apply the release again"
+    )
+
+
+def _running(api: Asked, service: Any) -> Any:
     """The cluster that has the GPUs."""
     status = service.get("status") or {}
     for which in ("activeServiceStatus", "pendingServiceStatus"):
@@ -104,7 +127,7 @@ def _running(api: Api, service: Any) -> Any:
     return None
 
 
-def _number(api: Api, cluster: Any, wanted: Wanted) -> Iterator[str]:
+def _number(api: Asked, cluster: Any, wanted: Wanted) -> Iterator[str]:
     (group, *_) = cluster["spec"]["workerGroupSpecs"]
     before = group.get("replicas")
     if before == wanted.pods:
@@ -125,7 +148,7 @@ def _sized(cluster: Any, number: int) -> Iterator[dict[str, Any]]:
             yield {"op": "add", "path": path, "value": number}
 
 
-def _recreate(api: Api, cluster: Any, wanted: Wanted, clock: Clock) -> Iterator[str]:
+def _recreate(api: Asked, cluster: Any, wanted: Wanted, clock: Clock) -> Iterator[str]:
     name, began = name_of(cluster), clock.now()
     if "deletionTimestamp" not in cluster["metadata"]:
         yield (
@@ -156,13 +179,13 @@ def _until(left: Callable[[], int], what: str, clock: Clock) -> Iterator[str]:
         clock.sleep(LOOKS_EVERY_S)
 
 
-def _workers(api: Api, cluster: str) -> int:
+def _workers(api: Asked, cluster: str) -> int:
     pods = api.ask("GET", PODS)["items"]
     of_it = {"ray.io/cluster": cluster, "ray.io/node-type": "worker"}
     return sum(of_it.items() <= (pod["metadata"].get("labels") or {}).items() for pod in pods)
 
 
-def _found(api: Api, kind: str, name: str) -> Any:
+def _found(api: Asked, kind: str, name: str) -> Any:
     try:
         return api.ask("GET", kind, name)
     except Refused as error:
@@ -185,7 +208,7 @@ def main(arguments: list[str]) -> int:
     try:
         for line in renew(Api.here(ACCOUNT, os.environ), wanted):
             print(line, flush=True)
-    except (Refused, OSError, KeyError) as error:
+    except (NotApplied, Refused, OSError, KeyError) as error:
         print(f"renew: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0

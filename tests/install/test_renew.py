@@ -125,6 +125,13 @@ def namespace(server: ApiServer, request: pytest.FixtureRequest) -> Iterator[str
     server.ask("DELETE", f"/api/v1/namespaces/{name}")
 
 
+def mark(server: ApiServer, namespace: str) -> str:
+    """Of the RayService, as it is stored."""
+    path = f"/apis/ray.io/v1/namespaces/{namespace}/rayservices/{SERVICE}"
+    found: str = server.ask("GET", path)["metadata"]["annotations"][MARK]
+    return found
+
+
 def run_job(server: ApiServer, namespace: str, folder: Path) -> str:
     """The Job's own command as its own ServiceAccount: no kubelet runs it here."""
     jobs = server.ask("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs")["items"]
@@ -165,6 +172,7 @@ def test_another_cluster_comes_once_the_first_is_drained_and_gone(
     kuberay.reconcile()
     assert "as it should be" in run_job(server, namespace, tmp_path)
     assert len(kuberay.workers) == 1
+    before = mark(server, namespace)
 
     there("upgrade", "llm", CHART, *there.values(POCKET, ANOTHER), *here)
     with kuberay.running():
@@ -176,10 +184,8 @@ def test_another_cluster_comes_once_the_first_is_drained_and_gone(
         assert "drained in" in told
         assert "gone after" in told
         wait_for(lambda: len(kuberay.clusters) == 1 and len(kuberay.workers) == 1)
-    first, left, second = kuberay.saw
-    assert (first, left) == (f"built {first.split()[1]}", "a worker left")
-    assert second.startswith("built ")
-    assert second != first
+    assert kuberay.saw == [f"built {before}", "a worker left", f"built {mark(server, namespace)}"]
+    assert before != mark(server, namespace)
     (cluster,) = kuberay.clusters
     limits = cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"][0][
         "resources"
@@ -190,7 +196,7 @@ def test_another_cluster_comes_once_the_first_is_drained_and_gone(
     there("rollback", "llm", "1", *here)
     with kuberay.running():
         assert "gone after" in run_job(server, namespace, tmp_path)
-        wait_for(lambda: kuberay.saw[-1] == first)
+        wait_for(lambda: kuberay.saw[-1] == f"built {before}")
 
 
 def test_another_number_of_pods_reaches_the_cluster_that_runs(
