@@ -1,6 +1,7 @@
 """Helm and an API server, found by KUBEBUILDER_ASSETS: a folder with `helm`, `etcd`,
 `kube-apiserver` and, for what needs controllers, `kube-controller-manager`; in its `crds` the
-definitions of KubeRay and of prometheus-operator, in its `python` kubernetes-validate.
+definitions of KubeRay and of prometheus-operator, in its `python` kubernetes-validate, and in its
+`images` what `tests.install.images` has built.
 """
 
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.install.helm import Helm
+from tests.install.images import Image, found
 from tests.install.server import ApiServer
 
 VARIABLE = "KUBEBUILDER_ASSETS"
@@ -46,6 +48,12 @@ def needed(*names: str) -> Path:
     if missing := [name for name in names if not (folder / name).exists()]:
         pytest.skip(f"{VARIABLE} is {folder}, which has no {', '.join(missing)}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def images() -> dict[str, Image]:
+    """Those that were built; none where nobody did."""
+    return found(Path(os.environ.get(VARIABLE, "/nowhere")) / "images")
 
 
 @pytest.fixture(scope="session")

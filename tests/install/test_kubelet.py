@@ -68,7 +68,7 @@ AT_ONCE_S = 90.0
 
 @pytest.fixture(scope="module")
 def here(helm: Helm, server: ApiServer) -> Iterator[Cluster]:
-    with cluster(server, replace(helm, kubeconfig=server.kubeconfig)) as found:
+    with cluster(server, replace(helm, kubeconfig=server.kubeconfig), {}) as found:
         for body in (
             {"kind": "ConfigMap", "metadata": {"name": "script"}, "data": {"run.py": SCRIPT}},
             {"kind": "Service", "metadata": {"name": "web"}, "spec": service()},

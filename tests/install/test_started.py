@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.nodes import why_not
 from tests.install.helm import Helm
+from tests.install.images import Image
 from tests.install.server import ApiServer
 from tests.install.started import release
 from tests.install.started.cluster import Cluster, cluster
@@ -24,8 +25,8 @@ MACHINE_S = 400.0
 
 
 @pytest.fixture(scope="module")
-def started(helm: Helm, server: ApiServer) -> Iterator[Cluster]:
-    with cluster(server, replace(helm, kubeconfig=server.kubeconfig)) as found:
+def started(helm: Helm, server: ApiServer, images: dict[str, Image]) -> Iterator[Cluster]:
+    with cluster(server, replace(helm, kubeconfig=server.kubeconfig), images) as found:
         yield found
 
 

@@ -4,7 +4,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.install.helm import Helm, Manifest
+from tests.install.images import Image
 from tests.install.server import Answer, ApiServer
 from tests.install.started.api import NODE
 from tests.install.started.kubelet import Kubelet
@@ -93,8 +94,11 @@ def _told(run: PodRun) -> str:
 
 
 @contextmanager
-def cluster(server: ApiServer, helm: Helm, *, has_rays: bool = True) -> Iterator[Cluster]:
-    """Without an operator for Ray, a RayService comes to nothing."""
+def cluster(
+    server: ApiServer, helm: Helm, images: Mapping[str, Image], *, has_rays: bool = True
+) -> Iterator[Cluster]:
+    """On images that were built, as far as there are any. Without an operator for Ray, a RayService
+    comes to nothing."""
     namespace = f"started-{secrets.token_hex(3)}"
     folder = Path(tempfile.mkdtemp(prefix="bfk-"))
     folder.chmod(0o755)
@@ -111,7 +115,7 @@ def cluster(server: ApiServer, helm: Helm, *, has_rays: bool = True) -> Iterator
         stack.callback(network.end)
         services = Services(server, namespace, network)
         stack.callback(services.end)
-        kubelet = Kubelet(server, namespace, network, folder)
+        kubelet = Kubelet(server, namespace, network, folder, images)
         stack.callback(kubelet.end)
         operator = Operator(server, namespace, works=has_rays)
         stack.callback(operator.end)

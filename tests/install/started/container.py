@@ -1,9 +1,10 @@
 """One container: an image's files, read-only, with volumes mounted, as Pod Security "restricted"
 has it, and its command as the first process of namespaces of its own.
 
-No image can be pulled here. What stands for one is what `deploy/image` puts into it: the system's
-`/usr` and `/etc`, the environment that the tests run in at `/opt/bifocal`, and the pocket models
-below that. Limits of CPU and memory are not enforced.
+Its files are those of the image, if that was built (`tests.install.images`). Else what stands for
+them is what `deploy/image` puts into it: the system's `/usr` and `/etc`, the environment that the
+tests run in at `/opt/bifocal`, and the pocket models below that. Limits of CPU and memory are not
+enforced.
 """
 
 import os
@@ -19,6 +20,7 @@ import psutil
 
 from deploy import pocket
 from tests.e2e.nodes import Space
+from tests.install.images import Image
 
 IMAGE_ENV: Final = {
     "PATH": "/opt/bifocal/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -26,33 +28,27 @@ IMAGE_ENV: Final = {
     "PYTHONUNBUFFERED": "1",
     "LANG": "C.UTF-8",
 }
-"""As the Dockerfiles have it."""
+"""Of the stand-in, as the Dockerfiles have it."""
 REPOSITORY: Final = Path(__file__).parents[3]
 OPEN_FILES: Final = 1_048_576
 """As container runtimes have it; a machine may allow less."""
 _DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty")
 
-_SCRIPT: Final = f"""
-ulimit -Hn {OPEN_FILES} 2> /dev/null || :
-mount --make-rprivate /
+_BUILT: Final = """
+mount -t overlay -o "lowerdir=$IMAGE,upperdir=$OVER/upper,workdir=$OVER/work" overlay "$ROOT"
+cd "$ROOT"
+"""
+_STAND_IN: Final = """
 mount -t tmpfs -o mode=755 tmpfs "$ROOT"
 cd "$ROOT"
-bound() {{ mount --rbind "$1" "$2"; mount -o remount,bind,ro "$2"; }}
-mkdir proc sys dev etc usr tmp run var opt .old
+mkdir proc sys dev etc usr tmp run var opt
 for name in bin sbin lib lib32 lib64; do
   if [ -L /$name ]; then ln -s "$(readlink /$name)" $name
   elif [ -d /$name ]; then mkdir $name; bound /$name $name; fi
 done
 bound /usr usr
 cp -a /etc/. etc
-rm -f etc/resolv.conf etc/hosts
 sed -i "/^[^:]*:[^:]*:1000:/d" etc/passwd
-touch etc/resolv.conf etc/hosts
-bound /sys sys
-mount --bind "$HOSTS" etc/hosts
-for name in {" ".join(_DEVICES)}; do : > dev/$name; mount --bind /dev/$name dev/$name; done
-ln -s /proc/self/fd dev/fd
-mkdir dev/shm
 mkdir -p opt/bifocal
 for each in "$VENV"/*; do
   name=opt/bifocal/$(basename "$each")
@@ -61,7 +57,35 @@ for each in "$VENV"/*; do
 done
 mkdir -p opt/bifocal/models
 bound "$MODELS" opt/bifocal/models
+"""
+_LENT: Final = """
+for each in "$REPOSITORY" "$BASE"; do
+  case $each in /usr/*) ;; *) mkdir -p ".$each"; bound "$each" ".$each" ;; esac
+done
+"""
+"""Of the stand-in. Last, since a volume may be mounted over where they lie."""
+
+
+def _script(begin: str, last: str) -> str:
+    """Makes the files of a container, and is in them at its end."""
+    return f"""
+ulimit -Hn {OPEN_FILES} 2> /dev/null || :
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$OVER"
+mkdir "$OVER/upper" "$OVER/work"
+bound() {{ mount --rbind "$1" "$2"; mount -o remount,bind,ro "$2"; }}
+{begin}
+mkdir .old
+rm -f etc/resolv.conf etc/hosts
+touch etc/resolv.conf etc/hosts
+bound /sys sys
+mount --bind "$HOSTS" etc/hosts
+mount -t tmpfs -o mode=755 tmpfs dev
+for name in {" ".join(_DEVICES)}; do : > dev/$name; mount --bind /dev/$name dev/$name; done
+ln -s /proc/self/fd dev/fd
+mkdir dev/shm
 while read -r source target mode; do
+  target=$(chroot . realpath -m "$target") # `/var/run` may be a link
   mkdir -p ".$target"
   case $source in
     memory) mount -t tmpfs -o mode=1777 tmpfs ".$target" ;;
@@ -69,16 +93,15 @@ while read -r source target mode; do
   esac
   [ "$mode" = rw ] || mount -o remount,bind,ro ".$target"
 done < "$MOUNTS"
-# Last, since a volume may be mounted over where they lie.
-for each in "$REPOSITORY" "$BASE"; do
-  case $each in /usr/*) ;; *) mkdir -p ".$each"; bound "$each" ".$each" ;; esac
-done
+{last}
 mount -t proc proc proc
 [ "$READ_ONLY" = no ] || mount -o remount,ro "$ROOT"
 pivot_root . .old
 umount -l .old
 cd /
 """
+
+
 _BECOME: Final = """exec setpriv --reuid "$1" --regid "$2" --clear-groups --no-new-privs \
 --inh-caps=-all --ambient-caps=-all --bounding-set=-all -- env -i -- "${@:3}"
 """
@@ -120,10 +143,13 @@ class Container:
         mounts: Sequence[Mount],
         who: Who,
         hosts: Path,
+        image: Image | None = None,
     ) -> None:
-        self._pod, self._env, self._who = pod, IMAGE_ENV | env, who
-        root = folder / f"{name}-root"
-        root.mkdir(exist_ok=True)
+        self._pod, self._who = pod, who
+        self._env = (image.config.env if image else IMAGE_ENV) | env
+        root, over = folder / f"{name}-root", folder / f"{name}-over"
+        for each in (root, over):
+            each.mkdir(exist_ok=True)
         (table := folder / f"{name}-mounts").write_text("".join(each.line for each in mounts))
         self.log = folder / f"{name}.log"
         settings = {
@@ -131,12 +157,14 @@ class Container:
             "VENV": sys.prefix, "BASE": sys.base_prefix, "REPOSITORY": str(REPOSITORY),
             "MODELS": str(pocket.folder(pocket.NAMES[0]).parent),
             "READ_ONLY": "yes" if who.read_only else "no", "PATH": os.environ["PATH"],
+            "OVER": str(over), "IMAGE": str(image.root) if image else "",
         }  # fmt: skip
+        script = _script(_BUILT, "") if image else _script(_STAND_IN, _LENT)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self._enter(pod.pid, "--net", "--ipc", "--uts"),
                  "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL",
-                 "bash", "-ec", _SCRIPT + _BECOME, "bash", *self._identity(), *command],
+                 "bash", "-ec", script + _BECOME, "bash", *self._identity(), *command],
                 env=settings, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 

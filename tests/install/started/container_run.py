@@ -1,8 +1,10 @@
 """One container of a pod, in a thread of its own, started again as its pod says."""
 
+import re
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Final
 
 from tests.e2e.nodes import Space
 from tests.install.helm import Manifest
+from tests.install.images import Image
 from tests.install.server import IN_CLUSTER
 from tests.install.started.api import Api
 from tests.install.started.container import Container, Mount, Who
@@ -55,6 +58,7 @@ class Place:
     folder: Path
     volumes: dict[str, Path | None]
     hosts: Path
+    images: Mapping[str, Image]
     api: Api
     leaving: Leaving
 
@@ -141,6 +145,7 @@ class ContainerRun:
             mounts=self._mounts(),
             who=self._who(),
             hosts=self._place.hosts,
+            image=self._place.images.get(name_of(self._spec["image"])),
         )
 
     def _mounts(self) -> list[Mount]:
@@ -181,6 +186,11 @@ class ContainerRun:
     def _usual_grace_s(self) -> float:
         grace: float = self._place.pod["spec"].get("terminationGracePeriodSeconds", 30)
         return grace
+
+
+def name_of(image: str) -> str:
+    """`registry:5000/ai/NAME:tag@digest`."""
+    return re.split("[:@]", image.rpartition("/")[2])[0]
 
 
 def _again(policy: str, failed: bool) -> bool:

@@ -2,7 +2,8 @@
 
     KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document > docs/installed.md
 
-It needs root (namespaces), and takes about ten minutes.
+It needs root (namespaces), in FOLDER/images what `python -m tests.install.images FOLDER/images
+gateway cpu` has built, and about ten minutes.
 """
 
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.install import images
 from tests.install.helm import Helm
 from tests.install.server import ApiServer
 from tests.install.started import release
@@ -21,6 +23,8 @@ from tests.install.started.cluster import Cluster, cluster
 from tests.install.started.load import Made, Trial, bare, sdk_streams, sdk_whole, under_load
 
 COMMAND: Final = "KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document"
+NEEDED: Final = {"bifocal-gateway", "bifocal-cpu"}
+"""Images."""
 KILLED: Final = "a gateway is killed (SIGKILL)"
 TEST: Final = "python -m pytest tests/install/test_started.py"
 
@@ -104,10 +108,11 @@ def text(found: Measured, machine: str) -> str:
 The chart's pocket profile on a real API server: etcd, kube-apiserver and the controllers run, and
 KubeRay's and prometheus-operator's definitions are there. No kubelet runs here, no network of
 containers and no KubeRay: what they would do, `tests/install/started` does with the objects as the
-API server stored them. Each container is a process tree in namespaces of its own, as user 1000,
-without a capability, on a read-only root, with its own volumes, variables, probes and address; a
-Service's address is a forwarder that follows its Endpoints; the pods of a RayService are those that
-KubeRay v1.7.0 makes. Not there: images, limits of CPU and memory, NetworkPolicies, DNS.
+API server stored them. Each container is a process tree in namespaces of its own, on the files of
+the image that was built of `deploy/image` ([images.md](images.md)), as user 1000, without a
+capability, on a read-only root, with its own volumes, variables, probes and address; a Service's
+address is a forwarder that follows its Endpoints; the pods of a RayService are those that KubeRay
+v1.7.0 makes. Not there: limits of CPU and memory, NetworkPolicies, DNS.
 
 Made by `{COMMAND} > docs/installed.md` on {machine}; `{TEST}` asserts what matters of it.
 The objects themselves are counted in [chart.md](chart.md).
@@ -143,6 +148,9 @@ volume.
 
 def main() -> None:
     assets = Path(os.environ["KUBEBUILDER_ASSETS"])
+    built = images.found(assets / "images")
+    if missing := NEEDED - built.keys():
+        sys.exit(f"{assets / 'images'}: no {', '.join(sorted(missing))}; see `{images.COMMAND}`")
     cores = os.cpu_count()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -150,7 +158,7 @@ def main() -> None:
         for crd in sorted((assets / "crds").glob("*.yaml")):
             server.define(crd)
         helm = Helm(assets / "helm", folder, server.kubeconfig)
-        found = measured(stack.enter_context(cluster(server, helm)))
+        found = measured(stack.enter_context(cluster(server, helm, built)))
         print(text(found, f"{cores} cores"), end="")
 
 

@@ -1,14 +1,16 @@
 """A kubelet: runs the pods of one namespace and reports what becomes of them.
 
 Pods are looked up twice a second, which is also how late it may notice anything. Left out:
-resources, images, eviction, ephemeral and sidecar containers.
+resources, pulling images, eviction, ephemeral and sidecar containers.
 """
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from tests.install.helm import Manifest
+from tests.install.images import Image
 from tests.install.server import Answer, ApiServer
 from tests.install.started.api import Api
 from tests.install.started.network import Network
@@ -18,8 +20,16 @@ LOOK_S: Final = 0.5
 
 
 class Kubelet:
-    def __init__(self, server: ApiServer, namespace: str, network: Network, folder: Path) -> None:
+    def __init__(
+        self,
+        server: ApiServer,
+        namespace: str,
+        network: Network,
+        folder: Path,
+        images: Mapping[str, Image],
+    ) -> None:
         self._api, self._network, self._folder = Api(server, namespace), network, folder
+        self._images = images
         self.pods: dict[str, PodRun] = {}
         """By uid, those that ended too."""
         self.failures: list[BaseException] = []
@@ -41,7 +51,9 @@ class Kubelet:
         there = {pod["metadata"]["uid"]: pod for pod in found}
         for uid, pod in there.items():
             if uid not in self.pods and "deletionTimestamp" not in pod["metadata"]:
-                self.pods[uid] = PodRun(self._api, self._network, pod, self._folder / uid)
+                self.pods[uid] = PodRun(
+                    self._api, self._network, pod, self._folder / uid, self._images
+                )
             run = self.pods.get(uid)
             if run is None:
                 self._api.forget(pod["metadata"]["name"])

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Final
 
 from tests.e2e.nodes import Space
 from tests.install.helm import Manifest
+from tests.install.images import Image
 from tests.install.started import volumes
 from tests.install.started.api import Api
 from tests.install.started.container_run import AGAIN_S, TICK_S, ContainerRun, Leaving, Place
@@ -21,7 +23,14 @@ _OWN: Final = ("--net", "--ipc", "--uts", "--pid")
 class PodRun:
     """`over` once nothing of it runs; a pod that was deleted is then gone from the server, too."""
 
-    def __init__(self, api: Api, network: Network, pod: Manifest, folder: Path) -> None:
+    def __init__(
+        self,
+        api: Api,
+        network: Network,
+        pod: Manifest,
+        folder: Path,
+        images: Mapping[str, Image],
+    ) -> None:
         self.pod, self.folder = pod, folder
         folder.mkdir()
         self.name: str = pod["metadata"]["name"]
@@ -30,7 +39,7 @@ class PodRun:
         self.waits_for = ""
         self.over = False
         self.began = time.monotonic()
-        self._api, self._network = api, network
+        self._api, self._network, self._images = api, network, images
         self._told: Manifest = {}
         self.leaving = Leaving()
         self.thread = threading.Thread(target=self._run, name=self.name)
@@ -70,6 +79,7 @@ class PodRun:
                     self.folder,
                     mounted,
                     self._network.hosts,
+                    self._images,
                     self._api,
                     self.leaving,
                 )
