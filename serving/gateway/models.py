@@ -19,10 +19,14 @@ def entries(service: Service, pools: Pools, created: int) -> list[dict[str, Any]
 
 
 def readiness(pools: Pools, *, any_will_do: bool) -> tuple[bool, dict[str, Any]]:
-    """`GET /ready`: whether every pool is, or with `?any` whether one is."""
+    """`GET /ready`: whether every pool is, or with `?any` whether one is, or was.
+
+    A Service leads nobody to a gateway that is not ready. One whose last pool goes away stays so: it
+    lets requests wait, and tells when to come again, which is more than a refused connection says.
+    """
     snapshots = pools.snapshots()
-    enough = any if any_will_do else all
-    ready = enough(snapshot.ready for snapshot in snapshots.values())
+    every = all(snapshot.ready for snapshot in snapshots.values())
+    ready = pools.ever_ready if any_will_do else every
     return ready, {"ready": ready, "pools": {n: _pool(s) for n, s in snapshots.items()}}
 
 

@@ -67,6 +67,8 @@ class Pools:
         self._left: dict[ModelName, float] = {}
         """When requests were last seen on replicas that leave, in seconds since the epoch."""
         self._turn = 0
+        self.ever_ready = False
+        """Whether one of them was, since this gateway began."""
 
     def snapshot(self, name: ModelName) -> PoolSnapshot:
         return PoolSnapshot(self._status[name], self._snapshots(name))
@@ -177,6 +179,7 @@ class Pools:
                     self._leaving[name, id] = replica
                     if wall is not None:
                         self._left[name] = wall
+            self.ever_ready |= self.snapshot(name).ready
 
     def forget(self, now: float) -> None:
         """What doors said of their load too long ago."""

@@ -3,6 +3,7 @@
 import pytest
 
 from serving.errors import EngineUnavailable, PoolLoading
+from serving.gateway.models import readiness
 from serving.gateway.pool import LOAD_STALE_S, Pools
 from serving.gateway.replica import Attempt
 from serving.gateway.silence import ASK_AFTER_S, GIVE_UP_AFTER_S, Health
@@ -243,3 +244,17 @@ def test_a_replica_that_is_named_no_more_is_still_watched_while_it_owes_an_answe
     attempt.end()
     pools.update(running(B))
     assert pools.doubtful(now=100) == []
+
+
+def test_who_was_ready_stays_so_for_any_though_its_last_pool_is_away() -> None:
+    """Else the Service of the gateways leads to nobody, and none says when to come again."""
+    pools = Pools({NAME: START_S})
+    pools.update({NAME: PoolStatus(PoolState.LOADING)})
+    assert not readiness(pools, any_will_do=True)[0]
+    pools.update(running(A))
+    assert readiness(pools, any_will_do=True)[0]
+    pools.update({NAME: PoolStatus(PoolState.MISSING)})
+    ready, told = readiness(pools, any_will_do=True)
+    assert ready
+    assert not told["pools"][NAME]["ready"]
+    assert not readiness(pools, any_will_do=False)[0]
