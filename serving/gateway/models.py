@@ -21,8 +21,8 @@ def entries(service: Service, pools: Pools, created: int) -> list[dict[str, Any]
 def readiness(pools: Pools, *, any_will_do: bool) -> tuple[bool, dict[str, Any]]:
     """`GET /ready`: whether every pool is, or with `?any` whether one is, or was.
 
-    A Service leads nobody to a gateway that is not ready. One whose last pool goes away stays so: it
-    lets requests wait, and tells when to come again, which is more than a refused connection says.
+    A Service leads nobody to a gateway that is not ready. One whose last pool goes away stays so:
+    it lets requests wait and tells when to come again, which a refused connection does not.
     """
     snapshots = pools.snapshots()
     every = all(snapshot.ready for snapshot in snapshots.values())
