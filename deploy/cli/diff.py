@@ -1,7 +1,8 @@
 """`bifocal diff`: what an upgrade of the chart will do, said before it is done.
 
-Exit codes: 0 nobody is left without an answer, 1 a pool is away for a while, 2 bad input, 3 it does
-not fit (`blueGreen` without the GPUs), 4 there is no such release, or its cluster does not answer.
+Exit codes: 0 nobody is left without an answer, 1 somebody is, for a while or for good, 2 bad
+input, 3 it does not fit (`blueGreen` without the GPUs), 4 there is no such release, or its cluster
+does not answer.
 """
 
 import json
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.inputs import Json
+from deploy.cli.inputs import Json, Namespace
 from deploy.diff.change import Change
 from deploy.diff.source import CHART, Release, next_of, of_files, of_release
 from deploy.diff.verdict import changes, is_away, is_refused
@@ -29,8 +30,10 @@ def diff(
     release: Annotated[
         str | None, typer.Option(metavar="NAME", help="Compare with this release, as it runs.")
     ] = None,
-    namespace: Annotated[str | None, typer.Option(help="Of the release.")] = None,
-    context: Annotated[str | None, typer.Option(help="Of the kubeconfig.")] = None,
+    namespace: Namespace = None,
+    context: Annotated[
+        str | None, typer.Option(help="Of the kubeconfig.  [default: the current one]")
+    ] = None,
     chart: Annotated[
         str,
         typer.Option(show_default=False, help="Which renders the values.  [default: helm/bifocal]"),
@@ -41,8 +44,8 @@ def diff(
 
     By pool and group of GPUs: what is restarted one at a time, what is away and for about how
     long, what KubeRay answers with a second cluster and whether its GPUs are there. Exit codes: 0
-    nobody is left without an answer, 1 a pool is away for a while, 3 it does not fit, 4 no such
-    release. Nothing is changed.
+    nobody is left without an answer; 1 somebody is: a pool is away and nothing stands in for it, or
+    a name or a way in is gone; 3 it does not fit; 4 no such release. Nothing is changed.
     """
     before, after = _sides(files, release, namespace, context, chart)
     found = changes(before, after)
@@ -97,6 +100,7 @@ def _as_json(found: tuple[Change, ...]) -> dict[str, Any]:
                 "because": each.because,
                 "awaySeconds": each.away_s,
                 "drainsSeconds": each.drains_s,
+                "away": each.left,
             }
             for each in found
         ],

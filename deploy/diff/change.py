@@ -22,13 +22,11 @@ class Kind(StrEnum):
     READ_AGAIN = "read again"
     PULLED = "pulled"
     MADE = "made"
+    MOVED = "moved"
+    """To another group: away until it is loaded there."""
     REMOVED = "removed"
     REFUSED = "refused"
     """It cannot be done."""
-
-
-AWAY = frozenset({Kind.ANNOUNCED, Kind.RECREATE})
-"""Of these somebody is not answered meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +42,7 @@ class Change:
     """About how long nobody of it answers, once answers under way have finished."""
     drains_s: int = 0
     """How long these may take before."""
+    away: tuple[str, ...] = ()
+    """Pools that do not answer for so long; for good where `away_s` is 0."""
+    left: bool = False
+    """Whether somebody is left without an answer: no stand-in has it meanwhile."""

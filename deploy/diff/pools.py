@@ -6,12 +6,14 @@ whether the next one may come first is read from what Serve is told.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+from deploy.diff import cuts
 from deploy.diff.change import Change, Kind
 from deploy.diff.kuberay import differences
-from deploy.diff.rendered import Group, Rendered
-from deploy.local.pools import pools_of
+from deploy.diff.rendered import Group
+from deploy.diff.upgrade import Upgrade, models, pools
 from deploy.replacing import Way, replacing, replicas_of, start_s
 from serving.pools.engine import Pool
 
@@ -26,42 +28,26 @@ NUMBERS: Final = frozenset({"num_replicas", "autoscaling_config"})
 SURGE: Final = "max_surge_percent"
 
 
-def changed(old: Group, new: Group, before: Rendered, after: Rendered) -> Iterator[Change]:
-    was, will_be = pools(before), pools(after)
-    for name in dict.fromkeys([*old.applications, *new.applications]):
-        what = f"pool {name}"
-        if name not in old.applications:
-            says = f"{replicas_of(will_be[name])}, ready in about {start_s(will_be[name])} s"
-            yield Change(what, Kind.MADE, says)
-        elif name not in new.applications:
-            yield Change(what, Kind.REMOVED, _leaves(before))
-        else:
+def changed(old: Group, new: Group, upgrade: Upgrade) -> Iterator[Change]:
+    """Of a group whose Ray cluster stays. What leaves it, or comes from another, is told by
+    `moves`."""
+    was, will_be = pools(upgrade.before), pools(upgrade.after)
+    for name in new.applications:
+        if name in old.applications:
             told = old.applications[name], new.applications[name]
-            yield from _one(what, *told, was[name], will_be[name])
-
-
-def pools(side: Rendered) -> dict[str, Pool]:
-    return {pool.name: pool for pool in pools_of(side.file)} if side.file else {}
-
-
-def _leaves(before: Rendered) -> str:
-    longest = before.file.longest_answer if before.file else 0.0
-    return (
-        "no longer offered, who asks for it is told 404; its answers under way finish, within "
-        f"{longest:g} s"
-    )
+            yield from _one(was[name], will_be[name], *told, upgrade)
+        elif name not in models(upgrade.before):
+            says = f"{replicas_of(will_be[name])}, ready in about {start_s(will_be[name])} s"
+            yield Change(f"pool {name}", Kind.MADE, says)
 
 
 def _one(
-    what: str, old: Application, new: Application, was: Pool, will_be: Pool
+    was: Pool, will_be: Pool, old: Application, new: Application, upgrade: Upgrade
 ) -> Iterator[Change]:
-    replaced = tuple(differences(_version(old), _version(new)))
+    what = f"pool {will_be.name}"
     because = tuple(differences(_adjustable(old), _adjustable(new)))
-    if replaced:
-        made = replacing(
-            will_be, has_room=bool(_adjustable(new).get(SURGE) or _placed(new).get(SURGE))
-        )
-        yield Change(what, KINDS[made.way], made.says, replaced, away_s=made.away_s)
+    if _version(old) != _version(new):
+        yield _replaced(was, will_be, old, new, upgrade)
     elif because and {name.split(".")[0] for name in because} <= NUMBERS:
         says = (
             f"from {replicas_of(was)} to {replicas_of(will_be)}; one that leaves finishes its "
@@ -72,11 +58,41 @@ def _one(
         yield Change(what, Kind.IN_PLACE, "no replica is touched", because)
 
 
+def _replaced(
+    was: Pool, will_be: Pool, old: Application, new: Application, upgrade: Upgrade
+) -> Change:
+    name = will_be.name
+    because = tuple(differences(_version(old), _version(new)))
+    if cut := cuts.one_changed(name, old, new):
+        because = (*because, cut)
+    room = bool(_adjustable(new).get(SURGE) or _placed(new).get(SURGE))
+    made = replacing(_as_it_is(will_be, upgrade), has_room=room)
+    says = made.says
+    if was.spec.bounds.min == 1 and made.way is Way.ONE_AT_A_TIME:
+        # Serve starts those that lack before it stops one of the old version.
+        says = (
+            f"from {replicas_of(was)} to {replicas_of(will_be)}, one at a time; where one runs "
+            f"alone, the next is up, in about {start_s(will_be)} s, before it leaves; no request "
+            "is lost"
+        )
+    away = (name,) if made.away_s else ()
+    return Change(
+        f"pool {name}", KINDS[made.way], says, because,
+        away_s=made.away_s, away=away, left=upgrade.leaves_someone(away),
+    )  # fmt: skip
+
+
+def _as_it_is(pool: Pool, upgrade: Upgrade) -> Pool:
+    """Without a stand-in that is none while this is done."""
+    spec = pool.spec.model_copy(update={"instead": upgrade.instead(pool.name)})
+    return replace(pool, spec=spec)
+
+
 def _version(application: Application) -> dict[str, Any]:
     """Replicas of another one are other replicas. Whether a pool is scaled belongs to it: Serve
     takes the policy for code."""
     scaled = bool(_adjustable(application).get("autoscaling_config"))
-    return {**application, "deployments": None, "scaled": scaled}
+    return {**application, "deployments": None, "autoscaling_config": scaled}
 
 
 def _placed(application: Application) -> Mapping[str, Any]:

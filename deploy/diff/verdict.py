@@ -4,22 +4,33 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Final
 
-from deploy.diff import groups
-from deploy.diff.change import AWAY, Change, Kind
+from deploy.diff import doors, groups
+from deploy.diff.change import Change, Kind
 from deploy.diff.kuberay import differences
 from deploy.diff.rendered import Key, Object, Rendered
+from deploy.diff.upgrade import Upgrade
 from deploy.local.changes import differing
 
 PART: Final = "app.kubernetes.io/component"
 CHART: Final = "helm.sh/chart"
 KEEP: Final = "helm.sh/resource-policy"
 SCALED: Final = "as many as scaled to"
+SCALER_S: Final = 15
+"""Between two looks of Kubernetes' autoscaler: `--horizontal-pod-autoscaler-sync-period`."""
 TOLD: Final = frozenset({"renew", "secrets"})
 """Parts whose Jobs do nothing by themselves that is not told of a group or of a Secret."""
 
 
 def changes(before: Rendered, after: Rendered) -> tuple[Change, ...]:
-    return (*groups.changed(before, after), *_gateway(before, after), *_others(before, after))
+    # Who is away is known first: a stand-in that is away, too, stands in for nobody.
+    first = groups.changed(Upgrade(before, after))
+    away = frozenset(name for change in first for name in change.away)
+    return (
+        *groups.changed(Upgrade(before, after, away)),
+        *_gateway(before, after),
+        *doors.closed(before, after),
+        *_others(before, after),
+    )
 
 
 def is_refused(found: tuple[Change, ...]) -> bool:
@@ -27,8 +38,8 @@ def is_refused(found: tuple[Change, ...]) -> bool:
 
 
 def is_away(found: tuple[Change, ...]) -> bool:
-    """Whether somebody is not answered for a while."""
-    return any(change.kind in AWAY for change in found)
+    """Whether somebody is left without an answer, for a while or for good."""
+    return any(change.left for change in found)
 
 
 def _gateway(before: Rendered, after: Rendered) -> Iterator[Change]:
@@ -44,12 +55,25 @@ def _gateway(before: Rendered, after: Rendered) -> Iterator[Change]:
         code = tuple(each for each in because if "checksum/config" not in each)
         yield Change("gateway", Kind.ROLLED, says, (*code, *told))
     if old.get("replicas") != new.get("replicas"):
-        was, will_be = (spec.get("replicas", SCALED) for spec in (old, new))
-        says = f"from {was} to {will_be} pods"
-        yield Change("gateway", Kind.NUMBERS, says, ("replicas",))
+        yield Change("gateway", Kind.NUMBERS, _pods(old, new, after), ("replicas",))
     if _keys_of(old) != _keys_of(new):
         says = f"from Secret {_keys_of(new)}, and no longer from {_keys_of(old)}"
         yield Change("keys", Kind.READ_AGAIN, says, ("secrets.keys",))
+
+
+def _pods(old: Mapping[str, Any], new: Mapping[str, Any], after: Rendered) -> str:
+    was, will_be = (spec.get("replicas", SCALED) for spec in (old, new))
+    if "replicas" in new:
+        return f"from {was} to {will_be} pods"
+    # A Deployment that no longer says `replicas` is one of one pod until somebody scales it.
+    bounds = [
+        f", then {each['spec']['minReplicas']} to {each['spec']['maxReplicas']}"
+        for each in after.of_kind("HorizontalPodAutoscaler").values()
+    ]
+    return (
+        f"from {was} pods to 1 for some {SCALER_S} s, until the autoscaler looks{''.join(bounds)}; "
+        "those that leave finish their answers"
+    )
 
 
 def _spec_of_gateway(side: Rendered) -> Mapping[str, Any]:

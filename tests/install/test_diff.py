@@ -84,6 +84,43 @@ def test_each_way_of_a_change_is_told_of_rendered_values(diff: Any, tmp_path: Pa
     assert kinds(diff(old, slower)[1]) == {"gateway": "rolled"}
 
 
+def test_who_is_left_without_an_answer_is_told_of_rendered_values(
+    diff: Any, tmp_path: Path
+) -> None:
+    old = file(tmp_path, "old.yaml")
+    renamed = tmp_path / "renamed.yaml"
+    renamed.write_text(
+        PROFILE["mixed"].read_text().replace("l40s:", "ada:").replace("on: l40s", "on: ada")
+    )
+    code, found = diff(old, renamed)
+    assert (code, found["away"]) == (1, True)
+    assert {what for what, kind in kinds(found).items() if kind == "moved"} == {
+        "pool qwen3-8b",
+        "pool qwen3-0.6b",
+    }
+
+    out = file(tmp_path, "out.yaml", expose={"ingress": {"host": "llm.example.org"}})
+    code, found = diff(out, old)
+    assert (code, kinds(found)["host llm.example.org"]) == (1, "removed")
+
+    code, found = diff(old, file(tmp_path, "scaled.yaml", gateway={"maxReplicas": 4}))
+    assert (code, "from 2 pods to 1 for some 15 s" in found["changes"][0]["says"]) == (0, True)
+
+
+def test_another_number_of_replicas_may_be_another_layout(diff: Any, tmp_path: Path) -> None:
+    alone = {"gpus": {"l40s": MIXED["gpus"]["l40s"]}}
+    two, one = (
+        file(tmp_path, f"{count}.yaml", models={"qwen3-8b": {"on": "l40s", "replicas": count}},
+             **alone)
+        for count in (2, 1)
+    )  # fmt: skip
+    code, found = diff(two, one)
+    assert (code, kinds(found)["group l40s"]) == (1, "recreate")
+    assert found["changes"][0]["because"][-1].startswith(
+        "pool qwen3-8b: layout: TP 1 -> PP 3 (models.qwen3-8b.layout: {tensor: 1}"
+    )
+
+
 def test_a_second_cluster_without_gpus_is_refused_with_the_arithmetic(
     diff: Any, tmp_path: Path
 ) -> None:

@@ -9,7 +9,15 @@ import pytest
 from deploy.failure import Exit
 from tests.deploy.cli.conftest import Bifocal
 from tests.deploy.diff.releases import Release
-from tests.deploy.diff.test_verdict import Edit, blue_green, image, more_nodes, sequences
+from tests.deploy.diff.test_verdict import (
+    Edit,
+    blue_green,
+    image,
+    more_nodes,
+    sequences,
+    stand_in,
+    without_a_pool,
+)
 
 Files = Callable[..., tuple[str, str]]
 
@@ -40,6 +48,8 @@ def test_nothing_is_said_to_be_nothing(bifocal: Bifocal, files: Files) -> None:
         pytest.param([more_nodes], (), Exit.OK, id="in place"),
         pytest.param([sequences], (), Exit.FAILED, id="its only replica"),
         pytest.param([image], (), Exit.FAILED, id="recreate"),
+        pytest.param([without_a_pool], (), Exit.FAILED, id="a pool that is gone"),
+        pytest.param([stand_in, sequences], (stand_in,), Exit.OK, id="its stand-in answers"),
         pytest.param([image], (blue_green,), Exit.INFEASIBLE, id="blueGreen without the GPUs"),
     ],
 )
@@ -60,7 +70,7 @@ def test_scripts_read_json(bifocal: Bifocal, files: Files) -> None:
     found = json.loads(bifocal("diff", *files(image), "--json").out)
     (change,) = found.pop("changes")
     assert found == {"same": False, "away": True, "refused": False}
-    assert (change["awaySeconds"], change["drainsSeconds"]) == (103, 3630)
+    assert (change["awaySeconds"], change["drainsSeconds"], change["away"]) == (103, 3630, True)
 
 
 @pytest.mark.parametrize("given", [["one.yaml"], ["a", "b", "c"], ["a", "b", "--release", "llm"]])
@@ -70,6 +80,12 @@ def test_sides_that_are_too_few_or_too_many_are_bad_input(
     done = bifocal("diff", *given)
     assert done.code == Exit.BAD_INPUT
     assert "expected" in done.err
+
+
+def test_a_namespace_is_named_as_with_other_verbs(bifocal: Bifocal, tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.yaml")
+    done = bifocal("diff", missing, "--release", "llm", "-n", "here")
+    assert "No such option" not in done.err
 
 
 def test_a_side_that_is_not_there_is_named_once(bifocal: Bifocal, tmp_path: Path) -> None:

@@ -36,18 +36,21 @@ class Release:
         ]
         self.more: list[dict[str, Any]] = []
 
+    def beside(self, group: str, *models: str) -> None:
+        """Another group, with models that the first then has no longer."""
+        self.file["gpus"][group] = {"kind": "l4-24g", "nodes": 3}
+        for name in models:
+            self.file["models"].setdefault(name, {})["on"] = group
+            self.applications.pop(name, None)
+        workers = deepcopy(self.workers) | {"groupName": group}
+        applications = {name: application(name) for name in models}
+        self.more.append(service(applications, "None", deepcopy(self.head), workers))
+
     @property
     def text(self) -> str:
-        serve = {"applications": list(self.applications.values())}
-        service = {
-            "rayClusterDeletionDelaySeconds": 3720,
-            "upgradeStrategy": {"type": self.strategy},
-            "serveConfigV2": json.dumps(serve),
-            "rayClusterConfig": {"headGroupSpec": self.head, "workerGroupSpecs": [self.workers]},
-        }
         return yaml.safe_dump_all(
             [
-                {**named("RayService", "llm-l40s", "pools"), "spec": service},
+                service(self.applications, self.strategy, self.head, self.workers),
                 {**named("Deployment", "llm-gateway", "gateway"), "spec": self.gateway},
                 {
                     **named("ConfigMap", "llm-gateway", "gateway"),
@@ -60,6 +63,18 @@ class Release:
     @property
     def read(self) -> Rendered:
         return rendered(self.text, "a test")
+
+
+def service(
+    applications: dict[str, Any], strategy: str, head: dict[str, Any], workers: dict[str, Any]
+) -> dict[str, Any]:
+    spec = {
+        "rayClusterDeletionDelaySeconds": 3720,
+        "upgradeStrategy": {"type": strategy},
+        "serveConfigV2": json.dumps({"applications": list(applications.values())}),
+        "rayClusterConfig": {"headGroupSpec": head, "workerGroupSpecs": [workers]},
+    }
+    return {**named("RayService", f"llm-{workers['groupName']}", "pools"), "spec": spec}
 
 
 def named(kind: str, name: str, part: str) -> dict[str, Any]:

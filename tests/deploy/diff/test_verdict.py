@@ -59,6 +59,10 @@ def without_a_pool(release: Release) -> None:
     del release.file["models"]["qwen3-0.6b"], release.applications["qwen3-0.6b"]
 
 
+def moved(release: Release) -> None:
+    release.beside("l4", "qwen3-8b")
+
+
 def gateway_image(release: Release) -> None:
     release.gateway["template"]["spec"]["containers"][0]["image"] = "gateway:2"
 
@@ -111,6 +115,12 @@ def old_service(release: Release) -> None:
         pytest.param(
             [], [without_a_pool], {("pool qwen3-0.6b", Kind.REMOVED, 0)}, id="a pool less"
         ),
+        pytest.param(
+            [],
+            [moved],
+            {("group l4", Kind.MADE, 0), ("pool qwen3-8b", Kind.MOVED, 103)},
+            id="a pool in another group",
+        ),
         pytest.param([], [gateway_image], {("gateway", Kind.ROLLED, 0)}, id="the gateway's image"),
         pytest.param([], [gateway_pods], {("gateway", Kind.NUMBERS, 0)}, id="gateways"),
         pytest.param(
@@ -136,8 +146,224 @@ def test_what_an_upgrade_does(
         edit(new)
     found = changes(old.read, new.read)
     assert {(each.what, each.kind, each.away_s) for each in found} == expected
-    assert is_away(found) == any(seconds for _, _, seconds in expected)
     assert not is_refused(found)
+
+
+def stand_in(release: Release) -> None:
+    release.file["models"]["qwen3-8b"]["instead"] = "qwen3-0.6b"
+
+
+def sequences_of_the_other(release: Release) -> None:
+    release.applications["qwen3-0.6b"]["args"]["engine"]["max_num_seqs"] = 64
+
+
+def small_is_elsewhere(release: Release) -> None:
+    release.beside("l4", "qwen3-0.6b")
+
+
+def both_are_elsewhere(release: Release) -> None:
+    release.beside("l4", "qwen3-8b", "qwen3-0.6b")
+
+
+def without_what_is_elsewhere(release: Release) -> None:
+    del release.file["models"]["qwen3-0.6b"], release.applications["qwen3-0.6b"]
+
+
+def renamed(release: Release) -> None:
+    release.file["gpus"] = {"ada": release.file["gpus"].pop("l40s")}
+    for model in release.file["models"].values():
+        model["on"] = "ada"
+    release.workers["groupName"] = "ada"
+
+
+def at_targets(release: Release) -> None:
+    del release.applications["qwen3-0.6b"]
+    release.file["models"]["qwen3-0.6b"]["targets"] = ["http://10.0.0.1:8000"]
+
+
+def by_ingress(*hosts: str) -> Edit:
+    def edit(release: Release) -> None:
+        rules = [{"host": host} for host in hosts]
+        release.more.append({**named("Ingress", "llm", "gateway"), "spec": {"rules": rules}})
+
+    return edit
+
+
+def by_route(release: Release) -> None:
+    release.more.append({**named("HTTPRoute", "llm", "gateway"), "spec": {"hostnames": ["a.org"]}})
+
+
+def service_of_type(kind: str) -> Edit:
+    def edit(release: Release) -> None:
+        release.more.append({**named("Service", "llm", "gateway"), "spec": {"type": kind}})
+
+    return edit
+
+
+SMALL, LARGE = "pool qwen3-0.6b", "pool qwen3-8b"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "left", "told"),
+    [
+        pytest.param([], [without_a_pool], {SMALL}, "who asks for it is told 404", id="deleted"),
+        pytest.param([], [sequences], {LARGE}, "for which there is no room", id="announced"),
+        pytest.param(
+            [stand_in], [stand_in, sequences], set(), "is answered by qwen3-0.6b", id="a stand-in"
+        ),
+        pytest.param(
+            [],
+            [stand_in, sequences],
+            {LARGE},
+            "is told 503 with Retry-After",
+            id="a stand-in that gateways of before do not know",
+        ),
+        pytest.param(
+            [stand_in],
+            [stand_in, sequences, sequences_of_the_other],
+            {LARGE, SMALL},
+            "is told 503 with Retry-After",
+            id="a stand-in that is away, too",
+        ),
+        pytest.param([surge], [surge, sequences], set(), "no request is lost", id="surge"),
+        pytest.param([replicas(2)], [replicas(2), sequences], set(), "others answer", id="two"),
+        pytest.param([], [image], {"group l40s"}, "away for about 103 s", id="recreate"),
+        pytest.param(
+            [],
+            [image, without_a_pool],
+            {"group l40s", SMALL},
+            "pools qwen3-8b: answers under way",
+            id="recreate without a pool that was",
+        ),
+        pytest.param(
+            [small_is_elsewhere, stand_in],
+            [small_is_elsewhere, stand_in, image],
+            set(),
+            "is answered by qwen3-0.6b (qwen3-8b)",
+            id="recreate with a stand-in in another group",
+        ),
+        pytest.param(
+            [], [renamed], {LARGE, SMALL}, "once those under way in l40s have", id="renamed"
+        ),
+        pytest.param(
+            [small_is_elsewhere],
+            [without_what_is_elsewhere],
+            {SMALL},
+            "is taken away, with pools qwen3-0.6b",
+            id="deleted with its group",
+        ),
+        pytest.param(
+            [], [moved], {LARGE}, "from group l40s to group l4: it leaves the one", id="moved"
+        ),
+        pytest.param(
+            [small_is_elsewhere],
+            [image, both_are_elsewhere],
+            {"group l4", LARGE},
+            "once those under way in l4 have finished, within 3630 s",
+            id="moved into a group that is recreated",
+        ),
+        pytest.param(
+            [stand_in], [stand_in, moved], set(), "Who asks meanwhile is answered by", id="covered"
+        ),
+        pytest.param([], [at_targets], set(), "answered by its targets", id="to targets"),
+        pytest.param([at_targets], [], {SMALL}, "from its targets to group l40s", id="of targets"),
+        pytest.param(
+            [by_ingress("a.org")], [], {"host a.org"}, "finds nobody any more", id="no way in"
+        ),
+        pytest.param(
+            [by_ingress("a.org")], [by_ingress("b.org")], {"host a.org"}, "", id="another host"
+        ),
+        pytest.param([by_ingress("a.org")], [by_route], set(), "", id="a route for an ingress"),
+        pytest.param(
+            [service_of_type("LoadBalancer")],
+            [service_of_type("ClusterIP")],
+            {"way in by llm"},
+            "from LoadBalancer to ClusterIP",
+            id="no way in by the Service",
+        ),
+        pytest.param(
+            [service_of_type("ClusterIP")],
+            [service_of_type("NodePort")],
+            set(),
+            "",
+            id="a way in more",
+        ),
+    ],
+)  # fmt: skip
+def test_who_is_left_without_an_answer(
+    before: list[Edit], after: list[Edit], left: set[str], told: str
+) -> None:
+    old, new = Release(), Release()
+    for edit in before:
+        edit(old)
+    for edit in after:
+        edit(new)
+    found = changes(old.read, new.read)
+    assert {each.what for each in found if each.left} == left
+    assert told in " ".join(each.says for each in found)
+    assert is_away(found) == bool(left)
+
+
+def cut(tensor: int, pipeline: int = 1) -> Edit:
+    def edit(release: Release) -> None:
+        sizes = {"tensor_parallel_size": tensor, "pipeline_parallel_size": pipeline}
+        release.applications["qwen3-8b"]["args"]["engine"] |= sizes
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(
+            [cut(1)],
+            [cut(1, 3)],
+            "layout: TP 1 -> PP 3 (models.qwen3-8b.layout: {tensor: 1} keeps the first)",
+            id="of a pool",
+        ),
+        pytest.param(
+            [cut(2, 2)],
+            [cut(8), image],
+            "pool qwen3-8b: layout: TP 2, PP 2 -> TP 8 (models.qwen3-8b.layout: {tensor: 2, "
+            "pipeline: 2} keeps the first)",
+            id="with its cluster",
+        ),
+    ],
+)
+def test_another_layout_is_told_with_what_keeps_the_first(
+    before: list[Edit], after: list[Edit], expected: str
+) -> None:
+    old, new = Release(), Release()
+    for edit in before:
+        edit(old)
+    for edit in after:
+        edit(new)
+    (change,) = changes(old.read, new.read)
+    assert change.because[-1] == expected
+
+
+def scaled(release: Release) -> None:
+    del release.gateway["replicas"]
+    spec = {"minReplicas": 2, "maxReplicas": 4}
+    release.more.append({**named("HorizontalPodAutoscaler", "llm", "gateway"), "spec": spec})
+
+
+def test_gateways_that_are_scaled_from_now_on_are_one_for_a_while() -> None:
+    old, new = Release(), Release()
+    scaled(new)
+    (change, _) = changes(old.read, new.read)
+    told = "from 2 pods to 1 for some 15 s, until the autoscaler looks, then 2 to 4"
+    assert change.says.startswith(told)
+
+
+def test_where_one_runs_of_several_the_next_is_up_before_it_leaves() -> None:
+    old, new = Release(), Release()
+    old.file["models"]["qwen3-8b"]["replicas"] = {"min": 1, "max": 2}
+    replicas(2)(new)
+    sequences(new)
+    change = changes(old.read, new.read)[0]
+    assert change.kind is Kind.ONE_AT_A_TIME
+    assert "from 1 to 2 replicas to 2 replicas, one at a time; where one runs alone" in change.says
 
 
 def test_pools_of_a_cluster_that_is_recreated_are_told_with_it() -> None:
@@ -148,7 +374,7 @@ def test_pools_of_a_cluster_that_is_recreated_are_told_with_it() -> None:
     assert change.kind is Kind.RECREATE
     assert change.drains_s == 3630
     assert change.because == ("workerGroupSpecs[l40s].template.spec.containers[ray].image",)
-    assert "waits up to 20 s and then is answered by qwen3-0.6b (qwen3-8b)" in change.says
+    assert "waits up to 20 s and then is told 503 with Retry-After (qwen3-8b)" in change.says
     assert "is told 503 with Retry-After otherwise" in change.says
 
 
@@ -195,6 +421,8 @@ def test_a_group_comes_and_goes_with_its_pools() -> None:
     assert {(each.what, each.kind) for each in found} == {
         ("group l40s", Kind.REMOVED),
         ("group l4", Kind.MADE),
+        ("pool qwen3-8b", Kind.MOVED),
+        ("pool qwen3-0.6b", Kind.MOVED),
     }
 
 
