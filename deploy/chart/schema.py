@@ -85,6 +85,8 @@ def _add_checks(sections: dict[str, Any], whole: dict[str, Any]) -> None:
         MEMORY_ARGUMENT: {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
     }
     _add_kinds(sections["GpuValues"]["properties"]["kind"])
+    _add_example(sections["Images"]["properties"]["registry"], "registry.example.org/ai")
+    _add_example(sections["Redis"]["properties"]["address"], "redis://host:6379")
     _add_sources(sections["ModelSpec"])
     _name(sections["NetworkSpec"]["properties"]["nccl"], "^NCCL_")
     _name(whole["models"], f"^{MODEL_NAME.pattern}$")
@@ -105,6 +107,11 @@ def _add_kinds(kind: dict[str, Any]) -> None:
     """Another one needs a layout of its own, so it is taken by its form alone; whoever mistypes one
     is told which there are."""
     kind["anyOf"] = [{"enum": ["cpu", *KINDS]}, {"pattern": kind.pop("pattern")}]
+
+
+def _add_example(text: dict[str, Any], example: str) -> None:
+    """Of a pattern that few read: what is refused is told beside one that is right."""
+    text["anyOf"] = [{"enum": [example]}, {"pattern": text.pop("pattern")}]
 
 
 def _add_sources(model: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from deploy.local.pools import BUILDER
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import OURS, ModelSpec, OutputTokens, Slo
 from serving.config.arguments import VLLM
-from serving.gateway.loading import expected_start_s
+from serving.gateway.loading import BYTES_PER_WEIGHT, expected_start_s
 from serving.layout.gpus import KINDS
 from serving.layout.memory import DEFAULT_UTILISATION
 from serving.layout.support import is_published
@@ -68,6 +68,9 @@ STATE: Final = {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": "/state"}
 """Of a head that keeps what it knows: Ray's own store, on a volume. By variables and not by
 KubeRay's `gcsFaultToleranceOptions`, which takes this store from 1.7 on, behind a gate that is
 closed."""
+PULL_BYTES_PER_S: Final = 125e6
+"""Assumed of the way to a hub, 1 Gbit/s: rather less than there is, since to hear too late that a
+roll-out hangs does less harm than to give one up whose weights are still coming."""
 PLANNED: Final = {"gpu_memory_utilization": DEFAULT_UTILISATION}
 """Engine arguments of every plan."""
 _GROUP: Final = "nodes"
@@ -237,6 +240,7 @@ def _model(name: ModelName, precision: str, common: dict[str, Any]) -> dict[str,
     return {
         "source": source_in_image(_spec(precision), facts),
         "start": round(expected_start_s(facts, precision)),
+        "pull": round(facts.parameters * BYTES_PER_WEIGHT[precision] / PULL_BYTES_PER_S),
         "engine": {key: value for key, value in engine.items() if common.get(key) != value},
     }
 

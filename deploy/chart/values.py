@@ -21,7 +21,11 @@ release takes up to 28 of them."""
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?$")]
 """As Kubernetes writes it: `500m`, `16Gi`."""
 Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+Registry = Annotated[str, Field(pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*/?)?$")]
+"""A host and a path, without `https://`."""
+RedisAddress = Annotated[str, Field(pattern=r"^rediss?://[a-zA-Z0-9.-]+:[1-9][0-9]{0,4}$")]
 Argument = str | int | float | bool | dict[str, dict[str, str | int | float]]
 """Of vLLM; `hf_overrides` has an inside."""
 
@@ -85,8 +89,8 @@ class Image(Section):
 class Images(Section):
     """Where images come from."""
 
-    registry: str = ""
-    """Before every name, a mirror's path included: `registry.example.org/ai`."""
+    registry: Registry = ""
+    """Before every name, a mirror's path included and no `https://`: `registry.example.org/ai`."""
     pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When a node asks the registry."""
     pull_secrets: tuple[Name, ...] = Field(default=(), strict=False)
@@ -132,7 +136,7 @@ class Volume(Section):
 class Redis(Section):
     """One for all Ray heads."""
 
-    address: str
+    address: RedisAddress
     """`redis://host:6379`."""
     secret: Name | None = None
     """With `password`."""
@@ -229,7 +233,10 @@ class Network(Section):
     """Where the Jobs that make secrets and renew Ray clusters find the API server, port 443 or
     6443."""
     weights: tuple[Cidr, ...] = Field(default=("0.0.0.0/0",), strict=False)
-    """Where weights come from, port 443. None of it: an air-gapped cluster."""
+    """Where weights come from. None of it: an air-gapped cluster."""
+    weights_ports: tuple[Port, ...] = Field(default=(443,), strict=False)
+    """Ports there, besides those of `weights.address`, of models' `source` and of addresses in
+    `volume.env` (a proxy's)."""
 
 
 class Cut(Section):

@@ -53,12 +53,16 @@ class Helm:
         return files
 
     def template(
-        self, *values: Path | Manifest, name: str = "test", kubernetes: str = "1.30.0"
+        self,
+        *values: Path | Manifest,
+        name: str = "test",
+        kubernetes: str = "1.30.0",
+        chart: Path = CHART,
     ) -> list[Manifest]:
         """As Argo CD and Flux render it, with the newest APIs."""
         apis = [part for api in OF_TODAY for part in ("--api-versions", api)]
         text = self(
-            "template", name, CHART, *self.values(*values), "--kube-version", kubernetes, *apis
+            "template", name, chart, *self.values(*values), "--kube-version", kubernetes, *apis
         )
         return [found for found in yaml.load_all(text, yaml.CSafeLoader) if found]
 

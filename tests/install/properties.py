@@ -66,7 +66,7 @@ PROPERTIES: Final = (
     Property(
         "Patience with a start follows from the bytes to load",
         "no probe of a Ray pod asks for a model, so none kills one that loads; the roll-out waits "
-        "for the bytes of the pool that is there first",
+        "for the bytes of the pool that is there first, from the hub and from the disk",
         (
             f"{HERE}::test_a_rollout_waits_for_the_bytes_of_the_pool_that_is_there_first",
             f"{HERE}::test_no_probe_ends_a_pod_whose_model_is_loading",
@@ -89,6 +89,7 @@ PROPERTIES: Final = (
         (
             f"{RENDERED}::test_only_the_gateway_reaches_the_replicas",
             f"{RENDERED}::test_every_pod_has_a_policy",
+            f"{RENDERED}::test_what_pulls_weights_reaches_the_ports_that_the_values_name",
             f"{HERE}::test_a_pod_reaches_what_it_must_and_nothing_else",
         ),
     ),
@@ -105,7 +106,7 @@ PROPERTIES: Final = (
         "a pool's change edits its own text; `bifocal diff` knows KubeRay's rule for every field",
         (
             f"{RENDERED}::test_a_change_of_a_pool_edits_its_own_text_and_the_gateways_alone",
-            f"{RENDERED}::test_another_release_of_the_chart_changes_no_pod_of_rays",
+            f"{RENDERED}::test_another_release_of_the_chart_is_another_cluster_unless_the_tags_stay",
             "tests/deploy/diff/test_kuberay.py::"
             "test_a_field_is_seen_unless_kuberay_takes_it_out_of_the_hash",
             "tests/install/test_fields.py::"

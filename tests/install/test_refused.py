@@ -46,6 +46,7 @@ BAD = {
     "no time to be stuck": model(stuckAfter="0.0s"),
     "bounds the wrong way round": model(replicas={"min": 3, "max": 1}),
     "more replicas than there is room for": model(replicas=3),
+    "more replicas than it could grow to": model(replicas={"min": 1, "max": 3}),
     "an unknown model that others run": {
         "models": {"mine": {"on": "cpu", "targets": ["http://a:1"]}, "qwen3-0.6b": {"on": "l40s"}}
     },
@@ -57,10 +58,19 @@ BAD = {
     },
     "a role for nobody": {"router": {"deep": "qwen3-4b"}},
     "answers longer than the longest": {"longestAnswer": "40m"},
+    "a registry with https": {"images": {"registry": "https://registry.example.org/ai/"}},
+    "a Redis without a port": {"head": {"state": {"redis": {"address": "redis://redis"}}}},
+    "a Redis of no kind": {"head": {"state": {"redis": {"address": "http://redis:6379"}}}},
+    "no port": {"network": {"weightsPorts": [0]}},
 }  # fmt: skip
+
+PLACES = ("models", "gpus", "router", "longestAnswer", "images", "head", "network")
 
 FINE = {
     "as it is": {},
+    "a registry with a port": {"images": {"registry": "registry.example.org:5000/ai/"}},
+    "a mirror with a port": {"weights": {"address": "https://host:8443/models"}},
+    "another port of Redis'": {"head": {"state": {"redis": {"address": "rediss://r:6380"}}}},
     "a repository": model(source="hf://me/mine@main", like="qwen3-8b"),
     "a repository's commit": model(source="me/mine", revision="a" * 40),
     "a bucket with its seal": model(source="s3://models/mine", revision=SEAL),
@@ -72,6 +82,12 @@ FINE = {
     },
     "counts": model(engine={"max_num_seqs": 8, "enforce_eager": True}),
     "somebody instead": model(instead="qwen3-0.6b", holdFor="20s"),
+    "two that may grow, one at a time": {
+        "models": {
+            name: {"on": "l40s", "replicas": {"min": 1, "max": 2}}
+            for name in ("qwen3-8b", "qwen3-0.6b")
+        }
+    },
     "targets with a token": model(targets=["http://a:1"], targetsToken="token"),
 }
 
@@ -92,7 +108,7 @@ def test_what_our_code_refuses_helm_refuses(helm: Helm, tmp_path: Path, name: st
     assert python_refuses(given, tmp_path)
     with pytest.raises(Refused) as refused:
         helm.template(given)
-    assert any(word in str(refused.value) for word in ("models", "gpus", "router", "longestAnswer"))
+    assert any(place in str(refused.value) for place in PLACES)
 
 
 @pytest.mark.parametrize("name", FINE)
@@ -106,6 +122,21 @@ def test_whoever_mistypes_a_kind_is_told_which_there_are(helm: Helm) -> None:
     with pytest.raises(Refused) as refused:
         helm.template({**GOOD, "gpus": {"l40s": {"kind": "l40s"}, "cpu": {"kind": "cpu"}}})
     assert all(kind in str(refused.value) for kind in KINDS)
+
+
+@pytest.mark.parametrize(
+    ("given", "example"),
+    [
+        ({"images": {"registry": "https://registry.example.org/ai"}}, "'registry.example.org/ai'"),
+        ({"head": {"state": {"redis": {"address": "redis"}}}}, "'redis://host:6379'"),
+    ],
+)
+def test_whoever_mistypes_an_address_is_told_one_that_is_right(
+    helm: Helm, given: dict[str, Any], example: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        helm.template({**GOOD, **given})
+    assert f"value must be {example}" in str(refused.value)
 
 
 def test_blocks_that_do_not_stand_together_are_refused(helm: Helm, tmp_path: Path) -> None:

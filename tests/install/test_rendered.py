@@ -1,16 +1,18 @@
 """What the chart renders, held against Kubernetes' schemas and against what it promises."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from deploy.chart.cuts import CACHE
 from serving.pools.gangs import HOOK
 from tests.e2e.two_nodes import PATIENCE
 from tests.install.conftest import needed
-from tests.install.helm import PROFILES, Helm, Manifest, Refused, of_kind, pods, ray_groups
+from tests.install.helm import CHART, PROFILES, Helm, Manifest, Refused, of_kind, pods, ray_groups
 from tests.install.schemas import builtin_problems, custom_problems
 
 DRAIN = "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S"
@@ -181,12 +183,91 @@ def _who(peer: dict[str, Any]) -> str:
 
 @each_profile
 def test_every_pod_has_a_policy(rendered: dict[str, Rendered], profile: str) -> None:
+    """One, and no policy is for nobody."""
     manifests = rendered[f"{profile}, all"]
-    guarded = {
-        policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
-        for policy in of_kind(manifests, "NetworkPolicy")
+    policies = of_kind(manifests, "NetworkPolicy")
+    guards = {
+        name: [
+            policy["metadata"]["name"]
+            for policy in policies
+            if policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+        ]
+        for name, labels in labels_of_pods(manifests).items()
     }
-    assert guarded == {"gateway", "pools", "weights", "secrets", "renew"}
+    assert guards.keys() == pods(manifests).keys()
+    assert {name for name, found in guards.items() if len(found) != 1} == set()
+    used = {name for found in guards.values() for name in found}
+    pocket = set() if "weights" in str(used) else {"test-bifocal-weights"}
+    assert {policy["metadata"]["name"] for policy in policies} == used | pocket
+
+
+def labels_of_pods(manifests: Rendered) -> dict[str, dict[str, str]]:
+    """As `pods` names them."""
+    found = {}
+    for each in manifests:
+        name = f"{each['kind']}/{each['metadata']['name']}"
+        if each["kind"] == "Pod":
+            found[name] = each["metadata"]["labels"]
+        elif each["kind"] in ("Deployment", "Job", "StatefulSet"):
+            found[name] = each["spec"]["template"]["metadata"]["labels"]
+        elif each["kind"] == "RayService":
+            for group in ray_groups(each):
+                labels = group["template"]["metadata"]["labels"]
+                found[f"{name}/{group.get('groupName', 'head')}"] = labels
+    return found
+
+
+MIRROR = "https://hub.example.org:8443/models"
+ELSEWHERE = {"models": {"qwen3-8b": {"source": "https://other.example.org:9443/qwen3-8b"}}}
+PLAIN = {"models": {"qwen3-8b": {"source": f"http://other.example.org/qwen3-8b@{'0' * 64}"}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "ports"),
+    [
+        pytest.param({}, {443}, id="a hub"),
+        pytest.param({"weights": {"address": MIRROR}}, {443, 8443}, id="a mirror"),
+        pytest.param(ELSEWHERE, {443, 9443}, id="a source"),
+        pytest.param(PLAIN, {443, 80}, id="a source without a port"),
+        pytest.param(
+            {"volume": {"env": {"HTTPS_PROXY": "http://p:3128"}}}, {443, 3128}, id="proxy"
+        ),
+        pytest.param({"volume": {"env": {"HF_HUB_VERBOSITY": "info"}}}, {443}, id="no address"),
+        pytest.param({"network": {"weightsPorts": [3129]}}, {3129}, id="as they are named"),
+    ],
+)
+def test_what_pulls_weights_reaches_the_ports_that_the_values_name(
+    helm: Helm, given: Manifest, ports: set[int]
+) -> None:
+    found = helm.template(PROFILE["mixed"], given)
+    for part in ("pools", "weights"):
+        opened = [rule for rule in egress_of(found, part) if "ipBlock" in str(rule.get("to"))]
+        assert [{port["port"] for port in rule["ports"]} for rule in opened] == [ports], part
+
+
+@pytest.mark.parametrize("port", [6379, 6380])
+def test_pools_reach_the_port_of_their_redis(helm: Helm, port: int) -> None:
+    given = {"head": {"state": {"redis": {"address": f"rediss://r.example.org:{port}"}}}}
+    way = {"ports": [{"protocol": "TCP", "port": port}]}
+    assert way in egress_of(helm.template(PROFILE["mixed"], given), "pools")
+
+
+def test_the_test_reaches_the_gateway_alone(rendered: dict[str, Rendered]) -> None:
+    """Its pod holds the key of an administrator."""
+    dns, gateway = egress_of(rendered["mixed, all"], "test")
+    assert {port["port"] for port in dns["ports"]} == {53}
+    assert [_who(peer) for peer in gateway["to"]] == ["gateway"]
+    assert gateway["ports"] == [{"protocol": "TCP", "port": 8000}]
+
+
+def egress_of(manifests: Rendered, part: str) -> list[Manifest]:
+    (policy,) = (
+        each
+        for each in of_kind(manifests, "NetworkPolicy")
+        if each["metadata"]["name"] == f"test-bifocal-{part}"
+    )
+    rules: list[Manifest] = policy["spec"]["egress"]
+    return rules
 
 
 def test_no_secret_stands_in_what_is_rendered(rendered: dict[str, Rendered]) -> None:
@@ -229,16 +310,77 @@ def test_the_same_values_render_the_same(helm: Helm) -> None:
     assert helm.template(PROFILE["mixed"], ALL) == helm.template(PROFILE["mixed"], ALL)
 
 
-def test_another_release_of_the_chart_changes_no_pod_of_rays(helm: Helm) -> None:
-    """KubeRay would build a second cluster."""
-    for service in of_kind(helm.template(PROFILE["mixed"]), "RayService"):
-        for group in ray_groups(service):
-            metadata = group["template"]["metadata"]
-            assert metadata.keys() == {"labels"}
-            assert metadata["labels"].keys() == {
-                "app.kubernetes.io/instance",
-                "app.kubernetes.io/component",
-            }
+PINNED: Manifest = {"images": {name: {"name": "i", "tag": "0.1.0"} for name in ("gpu", "cpu")}}
+
+
+@pytest.mark.parametrize("pinned", [False, True], ids=["as it comes", "tags that stay"])
+def test_another_release_of_the_chart_is_another_cluster_unless_the_tags_stay(
+    helm: Helm, tmp_path: Path, pinned: bool
+) -> None:
+    """Its pools' images are the release's; all else in pods of Ray's has no version in it."""
+    next_chart = tmp_path / "bifocal"
+    shutil.copytree(CHART, next_chart)
+    told = yaml.safe_load((next_chart / "Chart.yaml").read_text())
+    told |= {"version": "0.9.9", "appVersion": "0.9.9"}
+    (next_chart / "Chart.yaml").write_text(yaml.safe_dump(told))
+    given = PINNED if pinned else {}
+    here, there = (
+        of_kind(helm.template(PROFILE["mixed"], given, chart=chart), "RayService")
+        for chart in (CHART, next_chart)
+    )
+    assert here
+    assert [each["metadata"]["labels"]["helm.sh/chart"] for each in there] == [
+        "bifocal-0.9.9"
+    ] * len(here)
+    for old, new in zip(here, there, strict=True):
+        assert (_mark(old) == _mark(new)) is pinned
+        assert (ray_groups(old) == ray_groups(new)) is pinned
+
+
+def _mark(service: Manifest) -> str:
+    """The cluster that is meant."""
+    mark: str = service["metadata"]["annotations"]["bifocal/cluster"]
+    return mark
+
+
+TWINS: Manifest = {
+    "models": {
+        name: {"on": "l40s", "like": "qwen3-4b", "source": "hf://we/ours"}
+        for name in ("support-assistant-a", "support-assistant-b")
+    },
+    "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 3}},
+    "volume": {"size": "10Gi"},
+}
+
+
+def test_pools_of_one_beginning_and_one_source_have_jobs_of_their_own(helm: Helm) -> None:
+    names = [job["metadata"]["name"] for job in of_kind(helm.template(TWINS), "Job")]
+    assert sum("weights-support-assista" in name for name in names) == 2
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"volume": {"env": {"HTTPS_PROXY": "http://p:1"}}}, id="a variable"),
+        pytest.param({"volume": {"claim": "ours"}}, id="another claim"),
+        pytest.param({"secrets": {"hub": "hub"}}, id="a token"),
+        pytest.param({"weights": {"folder": "/models"}}, id="another folder"),
+        pytest.param({"images": {"pullPolicy": "Always"}}, id="how images are pulled"),
+        pytest.param({"images": {"pullSecrets": ["registry"]}}, id="who may pull images"),
+        pytest.param({"images": {"registry": "registry.example.org"}}, id="another registry"),
+        pytest.param({"models": {"qwen3-8b": {"revision": "v2"}}}, id="other weights"),
+        pytest.param({"longestAnswer": "2h"}, id="another cluster"),
+    ],
+)
+def test_a_job_that_changes_is_another_job(helm: Helm, given: Manifest) -> None:
+    """Kubernetes refuses to change one, and with it the whole upgrade."""
+    before, after = (
+        {job["metadata"]["name"]: job["spec"] for job in of_kind(found, "Job")}
+        for found in (helm.template(PROFILE["mixed"]), helm.template(PROFILE["mixed"], given))
+    )
+    assert before.keys() != after.keys()
+    assert all(before[name] == after[name] for name in before.keys() & after.keys())
 
 
 def test_a_change_of_a_pool_edits_its_own_text_and_the_gateways_alone(helm: Helm) -> None:

@@ -1,19 +1,24 @@
 {{/* (list root group cluster): a group's rayClusterConfig. */}}
 {{- define "bifocal.raycluster" -}}
 {{- $root := index . 0 }}{{ $name := index . 1 }}{{ $group := get $root.Values.gpus $name }}{{ $cpu := eq $group.kind "cpu" -}}
-{{- $start := dict "disable-usage-stats" "true" "object-store-memory" "134217728" }}{{ $per := $group.perNode | default 1 | int -}}
-{{- $room := include "bifocal.room" (list $root $name) | fromJson }}{{ $hosts := int $room.hosts -}}
-{{- $resources := $group.resources | default (dict "cpu" (mul ($cpu | ternary 1 4) $per | toString) "memory" ($cpu | ternary 4 24 | mul $per | printf "%dGi")) -}}
+{{- $room := include "bifocal.room" (list $root $name) | fromJson }}{{ $per := $group.perNode | default 1 | int -}}
+{{- $start := dict "disable-usage-stats" "true" "object-store-memory" "134217728" -}}
+{{- $cores := $cpu | ternary 1 4 | mul $per | toString }}{{ $memory := $cpu | ternary 4 24 | mul $per | printf "%dGi" -}}
+{{- $resources := $group.resources | default (dict "cpu" $cores "memory" $memory) -}}
+{{- /* CPUs are only a count: for ranks, replicas, and to build. Ranks on several nodes need what Ray takes for GPUs. */ -}}
+{{- $spread := and $cpu (gt (int $room.hosts) 1) }}{{ $counted := ternary 1 2 (and $cpu (not $spread)) | mul $per | add1 -}}
+{{- $node := merge (dict "num-cpus" (toString $counted)) ($spread | ternary (dict "num-gpus" (toString $per)) dict) $start -}}
 {{- if not $cpu }}{{ $resources = merge (dict "nvidia.com/gpu" (toString $per)) $resources }}{{ end -}}
 {{- $tolerations := $cpu | ternary list (list (dict "key" "nvidia.com/gpu" "operator" "Exists" "effect" "NoSchedule")) -}}
 rayVersion: {{ $root.Values.table.ray | quote }}
 authOptions: {mode: token, secretName: {{ include "bifocal.tokens" $root }}}
-{{ with $root.Values.head.state.redis }}gcsFaultToleranceOptions: {redisAddress: {{ quote .address }}{{ with .secret }}, redisPassword: {valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}}{{ end }}}{{ end }}
+{{- with $root.Values.head.state.redis }}
+gcsFaultToleranceOptions: {redisAddress: {{ quote .address }}{{ with .secret }},
+  redisPassword: {valueFrom: {secretKeyRef: {name: {{ . }}, key: password}}}{{ end }}}{{ end }}
 headGroupSpec:
   rayStartParams: {{ merge (dict "num-cpus" "0" "num-gpus" "0" "dashboard-host" "0.0.0.0") $start | toJson }}
   template:
-    metadata:
-      labels: {{- include "bifocal.selector" (list $root "pools") | nindent 8 }}
+    metadata: {labels: {{ include "bifocal.selector" (list $root "pools") }}}
     spec:
       {{- include "bifocal.ray.pod" (list $root $group $root.Values.head.resources "head" (include "bifocal.state" .)) | nindent 6 }}
       nodeSelector: {{ toJson $root.Values.head.nodeSelector }}
@@ -21,18 +26,15 @@ headGroupSpec:
 workerGroupSpecs:
   - groupName: {{ $name }}
     {{- range list "replicas" "minReplicas" "maxReplicas" }}{{ printf "%s: %d" . (int $room.pods) | nindent 4 }}{{ end }}
-    numOfHosts: {{ $hosts }}
+    numOfHosts: {{ $room.hosts }}
     labels: {{ $group.labels | default dict | toJson }}
-    # CPUs are only a count: for ranks, replicas, and to build. Ranks on several nodes need what Ray takes for GPUs.
-    rayStartParams: {{ merge (dict "num-cpus" (and $cpu (eq $hosts 1) | ternary 1 2 | mul $per | add1 | toString)) (and $cpu (gt $hosts 1) | ternary (dict "num-gpus" (toString $per)) dict) $start | toJson }}
+    rayStartParams: {{ toJson $node }}
     template:
-      metadata:
-        labels: {{- include "bifocal.selector" (list $root "pools") | nindent 10 }}
+      metadata: {labels: {{ include "bifocal.selector" (list $root "pools") }}}
       spec:
         {{- include "bifocal.ray.pod" (list $root $group $resources "worker" "") | nindent 8 }}
         nodeSelector: {{ $group.nodeSelector | default dict | toJson }}
-        tolerations: {{ concat ($group.tolerations | default list) $tolerations | default list | toJson }}
-{{- end }}
+        tolerations: {{ concat ($group.tolerations | default list) $tolerations | default list | toJson }}{{ end }}
 {{/* (list root group): a name for all of it that KubeRay's hash sees, and nothing else (`deploy.diff.kuberay`). */}}
 {{- define "bifocal.raycluster.of" }}{{ $of := include "bifocal.raycluster" (append . "") | fromYaml -}}
 {{- range $each := prepend $of.workerGroupSpecs $of.headGroupSpec }}{{ $_ := unset $each.template.spec "tolerations" }}
@@ -43,35 +45,34 @@ workerGroupSpecs:
 {{- if and $state.keep (not $state.redis) }}{{ include "bifocal.name" (index . 0) }}-{{ rest . | join "-" }}{{ end }}{{ end }}
 {{/* (list root group resources part claim): the pod of a Ray head or worker. KubeRay adds the line that
 starts Ray, /dev/shm, a wait for the head, and Ray's token. */}}
-{{- define "bifocal.ray.pod" -}}
-{{- $root := index . 0 }}{{ $group := index . 1 }}{{ $head := eq (index . 3) "head" -}}
-{{- $times := include "bifocal.deadlines" $root | fromYaml -}}
+{{- define "bifocal.ray.pod" }}{{ $root := index . 0 }}{{ $group := index . 1 }}{{ $head := eq (index . 3) "head" -}}
+{{- $times := include "bifocal.deadlines" $root | fromYaml }}{{ $table := $root.Values.table -}}
+{{- $drain := dict "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S" ($head | ternary 0 $times.drain | toString) -}}
+{{- $state := index . 4 | empty | ternary dict $table.state }}{{ $image := eq $group.kind "cpu" | ternary "cpu" "gpu" -}}
+{{- $kept := and (not $head) (or $root.Values.volume.claim $root.Values.volume.size) -}}
 {{ include "bifocal.pod" (list $root "pools") }}
 terminationGracePeriodSeconds: {{ $times.grace }}
 containers:
   - name: ray-{{ index . 3 }}
-    {{- include "bifocal.container" (list $root (eq $group.kind "cpu" | ternary "cpu" "gpu") (index . 2) (and (not $head) ($group.network).rdma)) | nindent 4 }}
+    {{- include "bifocal.container" (list $root $image (index . 2) (and (not $head) ($group.network).rdma)) | nindent 4 }}
     env:
-      {{- $state := index . 4 | empty | ternary dict $root.Values.table.state }}
-      {{- range $key, $value := merge (dict "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S" ($head | ternary 0 $times.drain | toString)) $state ($head | ternary $root.Values.table.head dict) $root.Values.table.node }}
-      - {name: {{ $key }}, value: {{ quote $value }}}
-      {{- end }}
+      {{- range $key, $value := merge $drain $state ($head | ternary $table.head dict) $table.node }}
+      - {name: {{ $key }}, value: {{ quote $value }}}{{ end }}
       - {name: BIFOCAL_POOL_TOKEN, valueFrom: {secretKeyRef: {name: {{ include "bifocal.tokens" $root }}, key: pool_token}}}
       {{- include "bifocal.weights.env" $root | nindent 6 }}
     {{ with $root.Values.secrets.hub }}envFrom: [{secretRef: {name: {{ . }}}}]{{ end }}
-    ports: {{ concat $root.Values.table.ports.node ($head | ternary $root.Values.table.ports.head list) | toJson }}
-    {{- toYaml $root.Values.table.probes | nindent 4 }}
+    ports: {{ concat $table.ports.node ($head | ternary $table.ports.head list) | toJson }}
+    {{- toYaml $table.probes | nindent 4 }}
     {{ if $head }}lifecycle: {preStop: {exec: {command: [python, -m, deploy.chart.last]}}}{{ end }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       # What an engine compiles lies beside the weights where those stay, so that the next pod need not.
-      - {{ and (not $head) (or $root.Values.volume.claim $root.Values.volume.size) | empty | ternary "{name: cache, mountPath: /cache}" "{name: weights, subPath: .cache, mountPath: /cache}" }}
+      - {mountPath: /cache, {{ if $kept }}name: weights, subPath: .cache{{ else }}name: cache{{ end }}}
       - {name: weights, mountPath: {{ include "bifocal.weights.folder" $root }}}
-      {{ if index . 4 }}- {name: state, mountPath: {{ $root.Values.table.state.RAY_gcs_storage_path }}}{{ end }}
+      {{ if index . 4 }}- {name: state, mountPath: {{ $table.state.RAY_gcs_storage_path }}}{{ end }}
 volumes:
   {{ with index . 4 }}- {name: state, persistentVolumeClaim: {claimName: {{ . }}}}{{ end }}
   - {name: tmp, emptyDir: {}}
   - {name: cache, emptyDir: {}}
   - name: weights
-    {{- $head | ternary "emptyDir: {}" (include "bifocal.weights.volume" $root) | nindent 4 }}
-{{- end }}
+    {{- $head | ternary "emptyDir: {}" (include "bifocal.weights.volume" $root) | nindent 4 }}{{ end }}
