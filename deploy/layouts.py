@@ -1,22 +1,27 @@
 """How the pools on GPUs are cut: the file's own layout, held against the planner, or the planner's.
 
 Pure. A pool that has its GPUs for itself gets the layout that comes first for its number of
-replicas; pools that share them get the one that takes the fewest GPUs. On a CPU, and on GPUs that
-the planner does not know, the file alone decides.
+replicas, of one that is scaled the most; pools that share them get the one that takes the fewest
+GPUs. On GPUs of which nothing is known but the memory in their name, the file says how a pool is
+cut, else each replica has one GPU, and what does not fit into that memory is refused. On a CPU the
+file alone decides.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Any, Final
 
+from deploy.fitting import Group, Models, most, without_room
 from serving.catalog import CATALOG
 from serving.config import MEMORY_ARGUMENT, LayoutSpec, ModelSpec
 from serving.layout import Demand, Layout, Nodes, Plan, Precision, Sizes, plan, why_not
-from serving.layout.gpus import KINDS
-from serving.layout.placement import block_of
+from serving.layout.arguments import engine_arguments
+from serving.layout.gpus import KINDS, GpuKind
+from serving.layout.planner import try_all, try_one
 from serving.layout.ranking import ranked
+from serving.layout.words import sizes_words
 from serving.values import ModelName
 
 PROVEN: Final = (
@@ -28,18 +33,6 @@ PROVEN: Final = (
 """Engine arguments that the memory proof rests on, or that the asked context needs."""
 
 
-class Group(Protocol):
-    """Like nodes, as the cluster file has them under `gpus`."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def per_node(self) -> int: ...
-    @property
-    def nodes(self) -> int: ...
-
-
-Models = Mapping[ModelName, ModelSpec]
 Groups = Mapping[str, Group]
 
 
@@ -66,16 +59,30 @@ def problems_of_layouts(models: Models, gpus: Groups) -> Iterator[str]:
             yield from _too_large(name, spec, gpus[spec.on])
     for group, names in asked.items():
         filled = {name: _filled(name, models, gpus) for name in names}
-        yield from _without_room(group, gpus[group], filled)
+        yield from without_room(group, _gpu(gpus[group].kind), gpus[group], filled)
+
+
+def is_ranked(kind: str) -> bool:
+    """Whether the planner knows more of such GPUs than their memory."""
+    return kind in KINDS
 
 
 def _is_planned(name: ModelName, spec: ModelSpec, gpus: Groups) -> bool:
     known = (spec.like or name) in CATALOG and spec.on in gpus
-    return known and not spec.targets and gpus[spec.on].kind in KINDS
+    return known and not spec.targets and gpus[spec.on].kind != "cpu"
+
+
+def _gpu(kind: str) -> GpuKind:
+    """One that is not known has the memory of its name, and no speed that anything is ranked by. A
+    G is 10^9 bytes there: most GPUs have more than they are named by."""
+    if kind in KINDS:
+        return KINDS[kind]
+    memory = int(kind.rpartition("-")[2].removesuffix("g")) * 10**9
+    return GpuKind(kind, memory, 0, 0, 0, 0, nvlink=True, capability=(9, 0), source="its name")
 
 
 def _demand(name: ModelName, spec: ModelSpec, group: Group) -> Demand:
-    nodes = Nodes(KINDS[group.kind], group.per_node, group.nodes)
+    nodes = Nodes(_gpu(group.kind), group.per_node, group.nodes)
     share = spec.engine.get(MEMORY_ARGUMENT)
     return Demand(
         CATALOG[spec.like or name],
@@ -95,6 +102,9 @@ def _planned(demand: Demand) -> Plan:
 def _problems_of(name: ModelName, models: Models, gpus: Groups) -> Iterator[str]:
     spec = models[name]
     demand = _demand(name, spec, gpus[spec.on])
+    if not is_ranked(gpus[spec.on].kind):
+        yield from _problems_of_memory(name, spec, demand)
+        return
     planned = _planned(demand)
     if not planned.feasible:
         hint = f". What can run: {planned.nearest}" if planned.nearest else ""
@@ -103,8 +113,25 @@ def _problems_of(name: ModelName, models: Models, gpus: Groups) -> Iterator[str]
         if why := why_not(demand, _sizes(spec.layout, demand)):
             yield f"models.{name}.layout: {why}. `bifocal plan` lists what can run"
     elif not _with_room(planned, spec):
-        most = max(layout.replicas for layout in planned.layouts)
-        yield f"models.{name}.replicas: found {least(spec)}; {spec.on} holds at most {most}"
+        smallest = max(planned.layouts, key=lambda layout: layout.replicas)
+        yield (
+            f"models.{name}.replicas: found {most(spec)}; {spec.on} holds at most "
+            f"{smallest.replicas}, each on {smallest.sizes.gpus} of its {demand.nodes.gpus} GPUs"
+        )
+
+
+def _problems_of_memory(name: ModelName, spec: ModelSpec, demand: Demand) -> Iterator[str]:
+    why = why_not(demand, _sizes(spec.layout, demand))
+    if not why:
+        return
+    fitting = (one.sizes for one in try_all(demand) if one.fits)
+    fewest = min(fitting, key=lambda sizes: (sizes.gpus, sizes.data, sizes.pipeline), default=None)
+    hint = f". What fits: {sizes_words(fewest)}" if fewest else ""
+    said = "as written" if is_given(spec) else "one GPU, as none is written"
+    yield (
+        f"models.{name}.layout: {said}: {why}. Of {demand.nodes.kind.name} the planner knows the "
+        f"memory alone, so the layout is yours to write{hint}"
+    )
 
 
 def _too_large(name: ModelName, spec: ModelSpec, has: Group) -> Iterator[str]:
@@ -118,54 +145,24 @@ def _too_large(name: ModelName, spec: ModelSpec, has: Group) -> Iterator[str]:
         )
 
 
-def _without_room(group: str, has: Group, filled: Models) -> Iterator[str]:
-    """Of the least number of replicas: more GPUs than there are, or than stand together. Blocks
-    that must be on one node are placed from the largest on, each where the fewest GPUs are left,
-    which finds room wherever sizes divide each other."""
-    parts = ", ".join(f"{n} {least(spec)} x {spec.layout.ranks}" for n, spec in filled.items())
-    needs = sum(least(spec) * spec.layout.ranks for spec in filled.values())
-    total = has.per_node * has.nodes
-    if needs > total:
-        yield f"gpus.{group}: its models need {needs} GPUs ({parts}); it has {total}"
-        return
-    free = [has.per_node] * has.nodes
-    for block, name in _blocks(has, filled):
-        roomy = [node for node, left in enumerate(free) if left >= block]
-        if not roomy:
-            yield (
-                f"gpus.{group}: its models ({parts}) do not fit on {has.nodes} nodes of "
-                f"{has.per_node} GPUs: {name} needs {block} together on one, and beside the others "
-                f"no node has more than {max(free)} left"
-            )
-            return
-        free[min(roomy, key=free.__getitem__)] -= block
-
-
-def _blocks(has: Group, filled: Models) -> list[tuple[int, ModelName]]:
-    """The GPUs that must be on one node, the largest number first, each with whose they are."""
-    nodes = Nodes(KINDS[has.kind], has.per_node, has.nodes)
-    found = [
-        (block, name)
-        for name, spec in filled.items()
-        if (block := block_of(nodes, sizes_of(spec.layout)))
-        for _ in range(least(spec) * spec.layout.ranks // block)
-    ]
-    return sorted(found, key=lambda one: -one[0])
-
-
 def _filled(name: ModelName, models: Models, gpus: Groups) -> ModelSpec:
     spec = models[name]
     if not _is_planned(name, spec, gpus):
         return spec
     demand = _demand(name, spec, gpus[spec.on])
+    if not is_ranked(gpus[spec.on].kind):
+        sizes = _sizes(spec.layout, demand)
+        batch = try_one(demand, sizes).batch
+        return _cut(spec, sizes, engine_arguments(demand, sizes, batch, {}))
     chosen = _chosen(_planned(demand), spec, demand, shared=is_shared(spec, models))
-    if chosen is None:
-        return spec
-    sizes = chosen.sizes
+    return spec if chosen is None else _cut(spec, chosen.sizes, chosen.engine_args)
+
+
+def _cut(spec: ModelSpec, sizes: Sizes, arguments: Mapping[str, Any]) -> ModelSpec:
     layout = LayoutSpec(
         tensor=sizes.tensor, pipeline=sizes.pipeline, data=sizes.data, expert=sizes.expert
     )
-    proven = {key: chosen.engine_args[key] for key in PROVEN if key in chosen.engine_args}
+    proven = {key: arguments[key] for key in PROVEN if key in arguments}
     return spec.model_copy(update={"layout": layout, "engine": proven | spec.engine})
 
 
@@ -173,12 +170,12 @@ def _chosen(planned: Plan, spec: ModelSpec, demand: Demand, *, shared: bool) -> 
     if is_given(spec):
         wished = _sizes(spec.layout, demand)
         return next((one for one in planned.layouts if one.sizes == wished), None)
-    room = ranked(demand, _with_room(planned, spec), least(spec))
+    room = ranked(demand, _with_room(planned, spec), most(spec))
     return min(room, key=lambda layout: layout.sizes.gpus if shared else 0, default=None)
 
 
 def _with_room(planned: Plan, spec: ModelSpec) -> list[Layout]:
-    return [layout for layout in planned.layouts if layout.replicas >= least(spec)]
+    return [layout for layout in planned.layouts if layout.replicas >= most(spec)]
 
 
 def _sizes(layout: LayoutSpec, demand: Demand) -> Sizes:
@@ -194,8 +191,3 @@ def is_given(spec: ModelSpec) -> bool:
 
 def is_shared(spec: ModelSpec, models: Models) -> bool:
     return sum(one.on == spec.on and not one.targets for one in models.values()) > 1
-
-
-def least(spec: ModelSpec) -> int:
-    """Replicas that must find room; of a pool that may sleep, the one that is woken."""
-    return max(1, spec.bounds.min)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from deploy import pocket
-from deploy.layouts import Group, Models, is_given, is_shared, least, with_layouts
+from deploy.fitting import Group, Models, most
+from deploy.layouts import is_given, is_shared, with_layouts
 from serving.catalog import CATALOG, ModelFacts
 from serving.config import MEMORY_ARGUMENT, ModelSpec
 from serving.pools.engine import Hardware, Pool, arguments, environment, source_of
@@ -83,7 +84,7 @@ def planned_for(name: ModelName, models: Models, gpus: Mapping[str, Group]) -> s
     parts = [
         f"{spec.like or name} {spec.precision} {group.kind} {group.per_node}x{group.nodes}",
         f"context {spec.context or 0}",
-        f"replicas {least(spec)}",
+        f"replicas {most(spec)}",
         "shared" if is_shared(spec, models) else "alone",
         *(f"{key} {str(value).lower()}" for key, value in sorted(given.items())),
         *(f"{word} {spec.engine[key]}" for key, word in OF_PLAN.items() if key in spec.engine),

@@ -10,6 +10,8 @@ from deploy.local.pools import pools_of
 from serving.config import LayoutSpec
 
 BIG = {"kind": "h100-80g", "perNode": 8}
+L40S = {"kind": "l40s-48g", "nodes": 3}
+AMD = {"kind": "mi300x-192g", "perNode": 8}
 GIANT = {"on": "big", "precision": "fp8"}
 
 
@@ -40,6 +42,25 @@ def test_a_model_that_has_its_gpus_for_itself_takes_the_layout_that_is_planned_f
 def test_a_small_model_uses_its_gpus_by_the_replicas_that_are_asked_for(replicas: int, tensor: int):
     found = layouts(cluster({"qwen3-8b": {"on": "big", "replicas": replicas}}))
     assert found == {"qwen3-8b": LayoutSpec(tensor=tensor)}
+
+
+@pytest.mark.parametrize(
+    ("replicas", "layout"),
+    [
+        pytest.param({"min": 1, "max": 2}, LayoutSpec(), id="two at most, of three GPUs"),
+        pytest.param({"min": 0, "max": 1}, LayoutSpec(pipeline=3), id="one that sleeps takes all"),
+    ],
+)
+def test_a_pool_that_is_scaled_is_cut_so_that_it_can_grow(
+    replicas: dict[str, int], layout: LayoutSpec
+):
+    found = layouts(cluster({"qwen3-8b": {"on": "l40s", "replicas": replicas}}, l40s=L40S))
+    assert found == {"qwen3-8b": layout}
+
+
+def test_pools_that_grow_one_at_a_time_share_what_is_left():
+    grows = {"on": "l40s", "replicas": {"min": 1, "max": 2}}
+    assert cluster({"qwen3-8b": grows, "qwen3-4b": grows}, l40s=L40S)
 
 
 def test_models_that_share_gpus_take_as_few_as_they_can():
@@ -98,9 +119,38 @@ def test_a_layout_of_the_file_stands():
     )
 
 
-def test_gpus_that_the_planner_does_not_know_are_the_files_to_use():
-    gpu = {"kind": "mi300x-192g", "perNode": 8}
-    assert layouts(cluster({"qwen3-8b": {"on": "amd"}}, amd=gpu)) == {"qwen3-8b": LayoutSpec()}
+def test_gpus_of_which_the_memory_alone_is_known_are_the_files_to_use():
+    """One each where it says nothing."""
+    models = {"qwen3-8b": {"on": "amd"}, "qwen3-235b-a22b": {"on": "amd", "layout": {"tensor": 4}}}
+    found = cluster(models, amd=AMD)
+    assert layouts(found) == {"qwen3-8b": LayoutSpec(), "qwen3-235b-a22b": LayoutSpec(tensor=4)}
+    assert all("max_num_seqs" in pool.spec.engine for pool in pools_of(found)), "as it was proven"
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        pytest.param(
+            {},
+            r"layout: one GPU, as none is written: .*437.9 GiB of weights.*0.92 x 178.8 GiB.*"
+            r"Of mi300x-192g the planner knows the memory alone, so the layout is yours to write. "
+            r"What fits: TP 4",
+            id="none is written",
+        ),
+        pytest.param({"layout": {"tensor": 2}}, r"layout: as written: .*GiB of weights", id="two"),
+        pytest.param({"layout": {"tensor": 3}}, r"64 query heads / 3 ranks", id="no division"),
+        pytest.param(
+            {"layout": {"tensor": 8}, "replicas": 2},
+            r"gpus\.amd: its models need 16 GPUs \(qwen3-235b-a22b 2 x 8\); it has 8",
+            id="more than there are",
+        ),
+    ],
+)
+def test_what_does_not_fit_into_the_memory_that_a_gpu_is_named_by_is_refused(
+    model: dict[str, Any], told: str
+):
+    with pytest.raises(ValidationError, match=told):
+        cluster({"qwen3-235b-a22b": {"on": "amd", **model}}, amd=AMD)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +173,22 @@ def test_gpus_that_the_planner_does_not_know_are_the_files_to_use():
         ),
         pytest.param(
             {"qwen3-235b-a22b": GIANT | {"replicas": 3}},
-            r"replicas: found 3; big holds at most 2",
+            r"replicas: found 3; big holds at most 2, each on 4 of its 8 GPUs",
             id="more replicas than there is room for",
+        ),
+        pytest.param(
+            {"qwen3-235b-a22b": GIANT | {"replicas": {"min": 1, "max": 3}}},
+            r"replicas: found 3; big holds at most 2",
+            id="more replicas than it could ever have",
+        ),
+        pytest.param(
+            {
+                "qwen3-235b-a22b": GIANT | {"replicas": {"min": 1, "max": 2}},
+                "qwen3-8b": {"on": "big", "replicas": {"min": 1, "max": 2}},
+            },
+            r"gpus\.big: its models need 9 GPUs \(qwen3-235b-a22b 2 x 4, qwen3-8b 1 x 1, "
+            r"with qwen3-235b-a22b at its max\); it has 8",
+            id="one that could not grow beside the other",
         ),
         pytest.param(
             {"qwen3-235b-a22b": GIANT | {"layout": {"tensor": 8, "pipeline": 2}}},

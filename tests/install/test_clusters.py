@@ -114,7 +114,7 @@ def variables(pod: Manifest) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "nodes", "pods"), [("recreate", 4, 4), ("blueGreen", 4, 3), ("blueGreen", 2, 2)]
+    ("strategy", "nodes", "pods"), [("recreate", 4, 4), ("blueGreen", 4, 3), ("blueGreen", 3, 3)]
 )
 def test_a_group_for_blue_green_leaves_the_nodes_free_that_its_pools_do_not_take(
     helm: Helm, strategy: str, nodes: int, pods: int

@@ -40,6 +40,17 @@ FILES: dict[str, Manifest] = {
         "gpus": {"big": H100 | {"nodes": 4}},
         "models": {"qwen3-235b-a22b": GIANT | {"replicas": {"min": 2, "max": 4}}},
     },
+    "a small one that has room to grow": {
+        "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 3}},
+        "models": {"qwen3-8b": {"on": "l40s", "replicas": {"min": 1, "max": 2}}},
+    },
+    "small ones that grow one at a time": {
+        "gpus": {"l40s": {"kind": "l40s-48g", "nodes": 3}},
+        "models": {
+            "qwen3-8b": {"on": "l40s", "replicas": {"min": 1, "max": 2}},
+            "qwen3-4b": {"on": "l40s", "replicas": {"max": 2}},
+        },
+    },
     "arguments and variables of its own": {
         "gpus": {"big": H100},
         "models": {
@@ -75,7 +86,7 @@ FILES: dict[str, Manifest] = {
         },
         "models": {"qwen3-235b-a22b": {"on": "big"}},
     },
-    "GPUs that the planner does not know": {
+    "GPUs of which the memory alone is known": {
         "gpus": {"amd": {"kind": "mi300x-192g", "perNode": 8}},
         "models": {"qwen3-8b": {"on": "amd", "layout": {"tensor": 2}}},
     },
