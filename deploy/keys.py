@@ -137,9 +137,6 @@ class FileKeys:
         self._checked_at = float("-inf")
         self._reading = threading.Lock()
 
-    def team_of(self, secret: str | None, now: float) -> Team:
-        return self.record_of(secret, now).team
-
     def record_of(self, secret: str | None, now: float) -> KeyRecord:
         if not 0 <= now - self._checked_at < CHECK_EVERY_S:  # the clock may step back
             self._checked_at = now

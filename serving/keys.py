@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from serving.errors import BadKey
+from serving.errors import BadKey, NotAllowed
 from serving.values import OPEN_TEAM, Team
 
 PREFIX = "bf-"
@@ -24,7 +24,9 @@ MAX_TEAMS = 1000
 
 OPERATE = "operate"
 """The right to drain pools, to force a mode and to revoke keys."""
-SCOPES = (OPERATE,)
+METRICS = "metrics"
+"""To read metrics, as every key may; where it stands alone, nothing else."""
+SCOPES = (OPERATE, METRICS)
 ID_CHARS = 12
 """Of a key's hash: enough to tell keys apart, and of no use to anyone."""
 
@@ -43,12 +45,17 @@ class KeyRecord:
     expires_at: float | None = None
     """Seconds since the epoch; None never."""
     scopes: frozenset[str] = frozenset()
-    """What it may do beside asking for answers."""
+    """What it may do beside asking for answers, or instead of it."""
 
     @property
     def id(self) -> str:
         """By which people and records speak of it."""
         return self.sha256[:ID_CHARS]
+
+    @property
+    def may_ask(self) -> bool:
+        """For answers, and which models there are."""
+        return self.scopes != {METRICS}
 
     def __post_init__(self) -> None:
         if not _TEAM.fullmatch(self.team):
@@ -77,11 +84,9 @@ class NewKey:
 class KeyStore(Protocol):
     """Tells whose a key is."""
 
-    def team_of(self, secret: str | None, now: float) -> Team:
-        """Raises BadKey for no key, an unknown one, or one that has expired."""
-
     def record_of(self, secret: str | None, now: float) -> KeyRecord | None:
-        """The key itself; None where there are no keys. Raises BadKey as `team_of` does."""
+        """None where there are no keys. Raises BadKey for no key, an unknown one, or one that has
+        expired."""
 
     def starting(self, start: str) -> tuple[KeyRecord, ...]:
         """Keys whose hash begins so."""
@@ -92,9 +97,6 @@ class NoKeys:
 
     An empty file is not this: a ring whose last key was revoked lets nobody in.
     """
-
-    def team_of(self, secret: str | None, now: float) -> Team:
-        return OPEN_TEAM
 
     def record_of(self, secret: str | None, now: float) -> KeyRecord | None:
         return None
@@ -132,9 +134,6 @@ class KeyRing:
     def __len__(self) -> int:
         return sum(map(len, self._by_start.values()))
 
-    def team_of(self, secret: str | None, now: float) -> Team:
-        return self.record_of(secret, now).team
-
     def starting(self, start: str) -> tuple[KeyRecord, ...]:
         return tuple(
             record
@@ -165,6 +164,21 @@ class KeyRing:
             if hmac.compare_digest(record.sha256, hashed):
                 found = record
         return found
+
+
+def team_of(record: KeyRecord | None) -> Team:
+    """Of a key; None where there are no keys."""
+    return OPEN_TEAM if record is None else record.team
+
+
+def check_asks(record: KeyRecord | None) -> None:
+    """Raises NotAllowed for a key that may do something else alone."""
+    if record is not None and not record.may_ask:
+        msg = (
+            "this key reads metrics and nothing else; ask those who run this endpoint for one"
+            " without `scopes: [metrics]` (`bifocal key new`)"
+        )
+        raise NotAllowed(msg)
 
 
 def next_expiries(records: Iterable[KeyRecord], now: float) -> dict[Team, float]:

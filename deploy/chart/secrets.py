@@ -19,7 +19,7 @@ from typing import Final
 
 from deploy.chart.api import ACCOUNT, Api, Asked, Refused
 from deploy.keys import line_of
-from serving.keys import OPERATE, new_key
+from serving.keys import METRICS, OPERATE, new_key
 
 SECRETS: Final = "api/v1/secrets"
 ATTEMPTS: Final = 5
@@ -35,7 +35,7 @@ def keys(now: float) -> dict[str, str]:
     """Two keys: hashed for the gateway, in plain text for whoever may read the Secret."""
     made = {
         "admin": new_key("admin", None, now, scopes=(OPERATE,)),
-        "metrics": new_key("metrics", None, now),
+        "metrics": new_key("metrics", None, now, scopes=(METRICS,)),
     }
     lines = "".join(f"{line_of(key.record)}\n" for key in made.values())
     return {"keys.yaml": lines, **{name: key.secret for name, key in made.items()}}

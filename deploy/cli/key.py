@@ -19,7 +19,7 @@ from deploy.failure import Exit, Failure
 from deploy.keys import alone, keys_in, line_of
 from deploy.kubectl import Kubectl
 from deploy.reading import UnreadableFile, text_of
-from serving.keys import ID_CHARS, OPERATE, NewKey, new_key
+from serving.keys import ID_CHARS, METRICS, OPERATE, NewKey, new_key
 
 app = typer.Typer(
     help="Make API keys, and take them back.",
@@ -31,6 +31,7 @@ app = typer.Typer(
 
 class Scope(StrEnum):
     OPERATE = OPERATE
+    METRICS = METRICS
 
 
 _EXAMPLES = """\b
@@ -66,7 +67,8 @@ def new(
         typer.Option(help="Add the line to this file (`gateway.keys`) and print the key alone."),
     ] = None,
     scope: Annotated[
-        Scope | None, typer.Option(help="What it may do beside asking: `operate` the service.")
+        Scope | None,
+        typer.Option(help="`operate`: the service, too; `metrics`: read these and nothing else."),
     ] = None,
     as_json: Json = False,
 ) -> None:

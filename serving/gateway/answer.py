@@ -18,6 +18,7 @@ from serving.gateway.relay import Path
 from serving.gateway.sending import Going, Sender
 from serving.gateway.service import Service
 from serving.gateway.watch import Limit, Watch
+from serving.keys import check_asks, team_of
 from serving.observer import ReplicaFailed
 from serving.tracing import Stage, step
 from serving.values import Mode, RequestId, Route
@@ -54,7 +55,9 @@ class Answers:
         """Raises what could not be answered, once the record of it is closed."""
         call = Call(id, endpoint.name, endpoint.path, self._path.clock())
         try:
-            call.team = self._service.keys.team_of(request.secret, time.time())
+            key = self._service.keys.record_of(request.secret, time.time())
+            call.team = team_of(key)
+            check_asks(key)
             if (sampler := self._service.sampler) is not None:
                 call.trace = sampler.begin(request.headers.get(b"traceparent"), call.started)
             self._admit()

@@ -2,7 +2,7 @@
 
 POST /v1/chat/completions, /v1/completions   with a key
 GET  /v1/models, /v1/models/{id}             with a key
-GET  /metrics, /metrics/...                  with a key
+GET  /metrics, /metrics/...                  with a key, even one that reads metrics alone
 GET  /operator                               with an operator's key, as are these:
 POST /operator/pool, /operator/mode, /operator/key
 POST /operator/peer                          between gateways
@@ -44,7 +44,7 @@ from serving.gateway.standing import Unrevoked
 from serving.gateway.targets import TargetSource
 from serving.gateway.upstream import REPLICA_HEADERS, Upstream, open_session
 from serving.gateway.watch import Limit
-from serving.keys import NoKeys, next_expiries
+from serving.keys import KeyRecord, NoKeys, check_asks, next_expiries
 from serving.observer import OrdersHeld
 from serving.routing import Depth
 from serving.values import RequestId
@@ -187,12 +187,12 @@ class Gateway:
         return _other_method(request, methods)
 
     async def _list_models(self, request: Request, reply: Reply, _: RequestId) -> None:
-        self._authenticate(request)
+        self._check_asks(request)
         entries = models.entries(self._service, self._pools, self._created)
         await reply.json(200, {"object": "list", "data": entries})
 
     async def _one_model(self, request: Request, reply: Reply, _: RequestId) -> None:
-        self._authenticate(request)
+        self._check_asks(request)
         asked = request.path.removeprefix(_ONE_MODEL)
         for entry in models.entries(self._service, self._pools, self._created):
             if asked in (entry["id"], *entry["aliases"]):
@@ -223,8 +223,11 @@ class Gateway:
         ready, told = models.readiness(self._pools, any_will_do=any_will_do)
         await reply.json(200 if ready else 503, told)
 
-    def _authenticate(self, request: Request) -> None:
-        self._service.keys.team_of(request.secret, time.time())
+    def _authenticate(self, request: Request) -> KeyRecord | None:
+        return self._service.keys.record_of(request.secret, time.time())
+
+    def _check_asks(self, request: Request) -> None:
+        check_asks(self._authenticate(request))
 
 
 def _other_method(request: Request, methods: Mapping[str, Handler]) -> Handler:

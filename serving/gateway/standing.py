@@ -11,7 +11,6 @@ from typing import Protocol
 from serving.errors import BadKey
 from serving.gateway.orders import Held, Order, Orders, digest, follows, held, merged
 from serving.keys import KeyRecord, KeyStore
-from serving.values import OPEN_TEAM, Team
 
 
 class Keeper(Protocol):
@@ -75,10 +74,6 @@ class Unrevoked:
 
     def __init__(self, keys: KeyStore, standing: StandingOrders) -> None:
         self._keys, self._standing = keys, standing
-
-    def team_of(self, secret: str | None, now: float) -> Team:
-        record = self.record_of(secret, now)
-        return OPEN_TEAM if record is None else record.team
 
     def record_of(self, secret: str | None, now: float) -> KeyRecord | None:
         record = self._keys.record_of(secret, now)

@@ -33,4 +33,4 @@ def test_the_gateway_before_an_upstream_asks_for_a_key(tmp_path: Path) -> None:
     assert front.url == f"http://127.0.0.1:{cluster.gateway.port}"
     assert cluster.gateway.keys is not None
     secret = front.headers["authorization"].removeprefix("Bearer ")
-    assert read_keys(Path(cluster.gateway.keys)).team_of(secret, time.time()) == "bench"
+    assert read_keys(Path(cluster.gateway.keys)).record_of(secret, time.time()).team == "bench"

@@ -24,10 +24,10 @@ def written(path: Path, *keys: NewKey | str) -> Path:
 def test_the_line_of_a_key_opens_for_its_team(tmp_path):
     key, other = new_key("search", 3600, NOW), new_key("7", None, NOW)
     ring = read_keys(written(tmp_path / "keys.yaml", "# the keys", key, other))
-    assert ring.team_of(key.secret, NOW) == "search"
-    assert ring.team_of(other.secret, NOW) == "7"
+    assert ring.record_of(key.secret, NOW).team == "search"
+    assert ring.record_of(other.secret, NOW).team == "7"
     with pytest.raises(BadKey, match="expired"):
-        ring.team_of(key.secret, NOW + 3600)
+        ring.record_of(key.secret, NOW + 3600)
 
 
 def test_a_line_is_what_the_documentation_shows():
@@ -68,22 +68,22 @@ def test_a_key_that_is_added_opens_and_one_that_is_removed_closes(tmp_path):
     first, second = new_key("a", None, NOW), new_key("b", None, NOW)
     path = written(tmp_path / "k.yaml", first)
     store = FileKeys(path)
-    assert store.team_of(first.secret, NOW) == "a"
+    assert store.record_of(first.secret, NOW).team == "a"
     written(path, second)
     os.utime(path, ns=(1, 1))  # so that the times differ however coarse the clock is
-    assert store.team_of(first.secret, NOW + 0.5) == "a"
-    assert store.team_of(second.secret, NOW + 1.0) == "b"
+    assert store.record_of(first.secret, NOW + 0.5).team == "a"
+    assert store.record_of(second.secret, NOW + 1.0).team == "b"
     with pytest.raises(BadKey):
-        store.team_of(first.secret, NOW + 1.1)
+        store.record_of(first.secret, NOW + 1.1)
 
 
 def test_the_last_key_may_be_taken_out_and_then_nobody_is_let_in(tmp_path):
     key = new_key("a", None, NOW)
     store = FileKeys(written(tmp_path / "k.yaml", key))
-    store.team_of(key.secret, NOW)
+    store.record_of(key.secret, NOW)
     written(tmp_path / "k.yaml")
     with pytest.raises(BadKey):
-        store.team_of(key.secret, NOW + 2)
+        store.record_of(key.secret, NOW + 2)
 
 
 @pytest.mark.parametrize("breaks", ["broken", "gone"])
@@ -93,19 +93,19 @@ def test_a_file_that_breaks_leaves_the_last_keys_in_force_and_is_told_once(
     key = new_key("a", None, NOW)
     path = written(tmp_path / "k.yaml", key)
     store = FileKeys(path)
-    store.team_of(key.secret, NOW)
+    store.record_of(key.secret, NOW)
     if breaks == "gone":
         path.unlink()
     else:
         path.write_text(f"- {{team: a, sha256: {key.secret}}}")
     with caplog.at_level(logging.WARNING):
         for second in range(2, 6):
-            assert store.team_of(key.secret, NOW + second) == "a"
+            assert store.record_of(key.secret, NOW + second).team == "a"
     assert len(caplog.records) == 1
     assert key.secret not in caplog.text
     written(path, new_key("b", None, NOW))
     with pytest.raises(BadKey):
-        store.team_of(key.secret, NOW + 9)
+        store.record_of(key.secret, NOW + 9)
 
 
 def test_a_clock_that_steps_back_does_not_stop_the_reading(tmp_path):
@@ -113,9 +113,9 @@ def test_a_clock_that_steps_back_does_not_stop_the_reading(tmp_path):
     path = written(tmp_path / "k.yaml")
     store = FileKeys(path)
     with pytest.raises(BadKey):
-        store.team_of(key.secret, NOW)
+        store.record_of(key.secret, NOW)
     written(path, key)
-    assert store.team_of(key.secret, NOW - 3600) == "a"
+    assert store.record_of(key.secret, NOW - 3600).team == "a"
 
 
 def test_a_large_file_is_read_beside_the_one_who_asks(tmp_path):
@@ -128,7 +128,7 @@ def test_a_large_file_is_read_beside_the_one_who_asks(tmp_path):
     while team is None and time.monotonic() < deadline:
         second += 2
         try:
-            team = store.team_of(key.secret, NOW + second)
+            team = store.record_of(key.secret, NOW + second).team
         except BadKey:
             time.sleep(0.01)
     assert team == "a"

@@ -33,7 +33,8 @@ def test_the_gateway_starts_as_it_is_stored(helm: Helm, server: ApiServer, tmp_p
         assert status(stored.url + readiness) == 503, "no pool is there"
         assert status(stored.url + "/v1/models") == 401
         assert status(stored.url + "/v1/models", stored.keys["admin"]) == 200
-        assert status(stored.url + "/metrics", stored.keys["metrics"]) == 200
+        for path, answered in (("/metrics", 200), ("/metrics/targets", 200), ("/v1/models", 403)):
+            assert status(stored.url + path, stored.keys["metrics"]) == answered
         stored.process.send_signal(signal.SIGTERM)
         assert stored.process.wait(30) == 0
 

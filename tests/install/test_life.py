@@ -156,7 +156,8 @@ def test_made_keys_open_the_gateway(tmp_path: Path) -> None:
     file = tmp_path / "keys.yaml"
     file.write_text(made["keys.yaml"])
     ring = read_keys(file)
-    assert {ring.team_of(made[name], 0.0) for name in ("admin", "metrics")} == {"admin", "metrics"}
+    rights = {name: ring.record_of(made[name], 0.0).scopes for name in ("admin", "metrics")}
+    assert rights == {"admin": {"operate"}, "metrics": {"metrics"}}
     assert made["admin"] not in made["keys.yaml"]
 
 

@@ -4,8 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.errors import BadKey
-from serving.keys import MAX_TEAMS, KeyRecord, KeyRing, NoKeys, new_key, next_expiries
+from serving.errors import BadKey, NotAllowed
+from serving.keys import (
+    MAX_TEAMS,
+    METRICS,
+    OPERATE,
+    KeyRecord,
+    KeyRing,
+    NoKeys,
+    check_asks,
+    new_key,
+    next_expiries,
+    team_of,
+)
 from serving.values import OPEN_TEAM, Team
 
 NOW = 1_000_000.0
@@ -20,8 +31,8 @@ def _record(
 def test_a_new_key_opens_for_its_team_and_for_no_other():
     search, chat = new_key("search", None, NOW), new_key("chat", None, NOW)
     ring = KeyRing.of([search.record, chat.record])
-    assert ring.team_of(search.secret, NOW) == "search"
-    assert ring.team_of(chat.secret, NOW) == "chat"
+    assert ring.record_of(search.secret, NOW).team == "search"
+    assert ring.record_of(chat.secret, NOW).team == "chat"
 
 
 def test_a_new_key_is_bf_and_43_url_safe_characters_and_never_twice_the_same():
@@ -50,7 +61,7 @@ def test_what_is_kept_of_a_key_does_not_hold_it():
 )
 def test_a_refusal_says_why_and_does_not_echo_the_key(secret, said):
     with pytest.raises(BadKey) as refused:
-        KeyRing.of([_record()]).team_of(secret, NOW)
+        KeyRing.of([_record()]).record_of(secret, NOW)
     assert said in refused.value.message
     assert refused.value.status == 401
     assert not secret or secret not in refused.value.message
@@ -59,16 +70,41 @@ def test_a_refusal_says_why_and_does_not_echo_the_key(secret, said):
 def test_a_key_ends_at_its_hour_and_the_refusal_says_so():
     key = new_key("search", 60.0, NOW)
     ring = KeyRing.of([key.record])
-    assert ring.team_of(key.secret, NOW + 59.9) == "search"
+    assert ring.record_of(key.secret, NOW + 59.9).team == "search"
     with pytest.raises(BadKey, match="expired") as refused:
-        ring.team_of(key.secret, NOW + 60.0)
+        ring.record_of(key.secret, NOW + 60.0)
     assert key.secret not in refused.value.message
 
 
+@pytest.mark.parametrize(
+    "scopes",
+    [
+        pytest.param((), id="plain"),
+        pytest.param((OPERATE,), id="an operator's"),
+        pytest.param((OPERATE, METRICS), id="two rights"),
+    ],
+)
+def test_a_key_asks_for_answers(scopes):
+    check_asks(new_key("search", None, NOW, scopes=scopes).record)
+
+
+def test_a_key_for_metrics_alone_asks_for_none_and_an_endpoint_without_keys_for_any():
+    key = new_key("search", None, NOW, scopes=(METRICS,))
+    with pytest.raises(NotAllowed, match="reads metrics and nothing else") as refused:
+        check_asks(key.record)
+    assert refused.value.status == 403
+    check_asks(None)
+
+
+def test_there_is_no_other_right():
+    with pytest.raises(ValueError, match="scopes of team search: allowed: operate, metrics"):
+        new_key("search", None, NOW, scopes=("rule",))
+
+
 def test_an_endpoint_without_keys_lets_everyone_in_but_a_ring_without_keys_nobody():
-    assert NoKeys().team_of(None, NOW) == OPEN_TEAM
+    assert team_of(NoKeys().record_of(None, NOW)) == OPEN_TEAM
     with pytest.raises(BadKey):
-        KeyRing.of([]).team_of("bf-a", NOW)
+        KeyRing.of([]).record_of("bf-a", NOW)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +139,7 @@ def test_teams_are_bounded_but_a_team_may_have_many_keys():
     many = [_record(f"t{i}", f"bf-{i}") for i in range(MAX_TEAMS)]
     ring = KeyRing.of([*many, _record("t0", "bf-second")])
     assert len(ring) == MAX_TEAMS + 1
-    assert ring.team_of("bf-second", NOW) == "t0"
+    assert ring.record_of("bf-second", NOW).team == "t0"
     with pytest.raises(ValueError, match="at most 1000"):
         KeyRing.of([*many, _record("one-more", "bf-more")])
 
@@ -112,7 +148,7 @@ def test_teams_are_bounded_but_a_team_may_have_many_keys():
 def test_no_text_but_the_key_is_let_in(secret):
     key = new_key("search", None, NOW)
     with pytest.raises(BadKey):
-        KeyRing.of([key.record]).team_of(secret, NOW)
+        KeyRing.of([key.record]).record_of(secret, NOW)
 
 
 def test_the_next_expiry_of_a_team_is_of_its_keys_that_still_hold() -> None:

@@ -248,10 +248,11 @@ def test_a_key_over_several_lines_is_left_to_a_person(bifocal, tmp_path):
     assert (done.code, "not on a line of its own" in done.err, file.read_text()) == (2, True, text)
 
 
-def test_an_operators_key_is_made_with_its_scope(bifocal, tmp_path):
+@pytest.mark.parametrize("scope", ["operate", "metrics"])
+def test_a_key_is_made_with_its_scope(bifocal, tmp_path, scope):
     file = tmp_path / "keys.yaml"
-    done = bifocal("key", "new", "--team", "ops", "--scope", "operate", "--file", str(file))
-    assert (done.code, "scopes: [operate]" in file.read_text()) == (0, True)
+    done = bifocal("key", "new", "--team", "ops", "--scope", scope, "--file", str(file))
+    assert (done.code, f"scopes: [{scope}]" in file.read_text()) == (0, True)
     assert bifocal("key", "new", "--team", "ops", "--scope", "rule").code == 2
 
 

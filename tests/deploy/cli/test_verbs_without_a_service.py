@@ -160,7 +160,7 @@ def test_a_new_key_is_printed_once_with_its_line(bifocal, tmp_path):
     key, line = bifocal("key", "new", "--team", "search", "--expires", "90d").out.splitlines()
     (path := tmp_path / "keys.yaml").write_text(line)
     assert key not in line
-    assert read_keys(path).team_of(key, 0) == "search"
+    assert read_keys(path).record_of(key, 0).team == "search"
 
 
 def test_a_new_key_for_scripts(bifocal):
@@ -176,7 +176,7 @@ def test_a_key_may_go_to_the_file_at_once_which_stays_its_owners(bifocal, tmp_pa
     path.write_text(path.read_text().rstrip("\n"))  # as an editor may leave it
     second = bifocal("key", "new", "--team", "b", "--file", str(path)).out.strip()
     ring = read_keys(path)
-    assert (ring.team_of(first, 0), ring.team_of(second, 0)) == ("a", "b")
+    assert (ring.record_of(first, 0).team, ring.record_of(second, 0).team) == ("a", "b")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 

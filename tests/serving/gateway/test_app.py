@@ -9,14 +9,23 @@ import aiohttp
 import pytest
 
 from serving.gateway import FixedSource
-from serving.keys import KeyRecord, KeyRing
+from serving.keys import METRICS, KeyRecord, KeyRing
 from serving.values import Team
 from tests.serving.gateway import peers
 from tests.serving.gateway.conftest import Ask
 from tests.serving.gateway.peers import Peer, Recorder, gateway, serving
 
 KEY = "bf-" + "k" * 43
-KEYS = KeyRing.of([KeyRecord(Team("search"), hashlib.sha256(KEY.encode()).hexdigest())])
+SCRAPERS = "bf-" + "m" * 43
+
+
+def record(secret: str, team: str, *scopes: str) -> KeyRecord:
+    return KeyRecord(
+        Team(team), hashlib.sha256(secret.encode()).hexdigest(), None, frozenset(scopes)
+    )
+
+
+KEYS = KeyRing.of([record(KEY, "search"), record(SCRAPERS, "scraper", METRICS)])
 
 
 @pytest.mark.parametrize(
@@ -96,6 +105,37 @@ async def test_what_tells_of_models_and_teams_needs_a_key(ask: Ask, path: str) -
         assert (await ask(url, method="GET", path=path)).status == 401
         opened = await ask(url, method="GET", path=path, headers={"x-api-key": KEY})
     assert opened.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", "/metrics", 200, id="the gateway's metrics"),
+        pytest.param("GET", "/metrics/targets", 200, id="which replicas there are"),
+        pytest.param("GET", "/metrics/replica?model=a&replica=b", 404, id="one's page"),
+        pytest.param("GET", "/v1/models", 403, id="models"),
+        pytest.param("GET", "/v1/models/auto", 403, id="a model"),
+        pytest.param("POST", "/v1/chat/completions", 403, id="a conversation"),
+        pytest.param("POST", "/v1/completions", 403, id="a bare prompt"),
+        pytest.param("GET", "/operator", 403, id="an operator's"),
+    ],
+)
+async def test_a_key_for_metrics_alone_opens_nothing_else(
+    ask: Ask, method: str, path: str, status: int
+) -> None:
+    async with gateway(keys=KEYS) as url:
+        got = await ask(url, method=method, path=path, headers={"x-api-key": SCRAPERS})
+    assert got.status == status
+    if path.startswith("/v1"):
+        assert "this key reads metrics and nothing else" in got.error["message"]
+
+
+async def test_a_question_with_a_key_for_metrics_is_counted_as_its_teams(ask: Ask) -> None:
+    observer = Recorder()
+    async with gateway(keys=KEYS, observer=observer) as url:
+        await ask(url, headers={"x-api-key": SCRAPERS})
+    counted = await observer.last()
+    assert (counted.team, counted.error_code) == ("scraper", "not_allowed")
 
 
 async def test_health_and_readiness_need_no_key(ask: Ask) -> None:
