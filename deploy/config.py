@@ -175,7 +175,7 @@ def _problems_of_layout(name: ModelName, model: ModelSpec, facts: ModelFacts) ->
 
 
 def _weights_of(facts: ModelFacts) -> str:
-    return f"source: {facts.hf_id}" if facts.hf_id.startswith("Qwen/") else "the folder of them"
+    return f"source: {facts.hf_id}" if facts.from_qwen else "the folder of them"
 
 
 def _facts(name: ModelName, spec: ModelSpec) -> ModelFacts:

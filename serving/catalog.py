@@ -55,6 +55,12 @@ class ModelFacts:
     modes: Modes = Modes.HYBRID
 
     @property
+    def from_qwen(self) -> bool:
+        """Its weights are Qwen's own, on the hubs; a pocket model's are made, a fine-tune's are
+        somebody's."""
+        return self.hf_id.startswith("Qwen/")
+
+    @property
     def is_moe(self) -> bool:
         return self.experts > 0
 

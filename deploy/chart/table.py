@@ -145,14 +145,14 @@ def _probe() -> dict[str, Any]:
 
 def precisions(facts: ModelFacts) -> tuple[str, ...]:
     """That a checkpoint is published of."""
-    if not facts.hf_id.startswith("Qwen/"):
+    if not facts.from_qwen:
         return (Precision.BF16.value,)
     return tuple(each.value for each in _CHECKPOINTS if is_published(facts, each))
 
 
 def combinations() -> Iterator[tuple[ModelName, str, Nodes]]:
     for name, facts in CATALOG.items():
-        published = facts.hf_id.startswith("Qwen/")
+        published = facts.from_qwen
         for precision in precisions(facts):
             for kind in KINDS if published else ("cpu",):
                 for per_node, nodes in SHAPES.get(kind, USUAL):

@@ -21,9 +21,7 @@ PER_NODE: Final = 8
 NODES: Final = (1, 2, 4)
 PRECISIONS: Final = (Precision.BF16, Precision.FP8)
 MODELS: Final[tuple[ModelFacts, ...]] = tuple(
-    facts
-    for facts in CATALOG.values()
-    if facts.hf_id.startswith("Qwen/") and facts.modes is Modes.HYBRID
+    facts for facts in CATALOG.values() if facts.from_qwen and facts.modes is Modes.HYBRID
 )
 PROOFS: Final = ((Precision.FP8, 1), (Precision.BF16, 2))
 """Of the largest model: how Qwen serves it on one node, and what two are needed for."""

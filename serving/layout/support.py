@@ -53,7 +53,7 @@ def is_published(model: ModelFacts, precision: Precision) -> bool:
 
 
 def _unpublished(model: ModelFacts, precision: Precision) -> str | None:
-    if not model.hf_id.startswith("Qwen/") or is_published(model, precision):
+    if not model.from_qwen or is_published(model, precision):
         return None
     return (
         f"Qwen publishes no {precision.value} checkpoint of {model.hf_id} (only of"

@@ -47,6 +47,11 @@ def test_a_row_knows_its_checkpoint(name, hf_id, modes, context):
     assert (facts.hf_id, facts.modes, facts.context) == (hf_id, modes, context)
 
 
+def test_all_but_the_pocket_models_are_from_qwen():
+    others = {name for name, facts in CATALOG.items() if not facts.from_qwen}
+    assert others == {"pocket-dense", "pocket-moe"}
+
+
 def test_no_two_rows_share_a_name_or_an_id():
     assert len({facts.hf_id.lower() for facts in CATALOG.values()}) == len(CATALOG)
     assert all(name == facts.name == name.lower() for name, facts in CATALOG.items())
