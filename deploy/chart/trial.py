@@ -50,8 +50,8 @@ class Gateway:
         )
         self._connection = kind(parts.netloc, timeout=ANSWER_WITHIN_S)
 
-    def get(self, path: str, body: Any = None) -> tuple[http.client.HTTPResponse, str]:
-        """Raises Failed."""
+    def exchange(self, path: str, body: Any = None) -> tuple[http.client.HTTPResponse, str]:
+        """The answer to a GET; to a POST where there is a body. Raises Failed."""
         headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
         sent = None if body is None else json.dumps(body)
         self._connection.request("GET" if body is None else "POST", path, sent, headers)
@@ -63,7 +63,7 @@ class Gateway:
 
     def counted(self, *, thinking: bool) -> dict[str, float]:
         """Tokens of all requests so far that thought, or did not."""
-        _, text = self.get("/metrics")
+        _, text = self.exchange("/metrics")
         mark = f'thinking="{"on" if thinking else "off"}"'
         found = [
             (name, float(value)) for name, labels, value in LINE.findall(text) if mark in labels
@@ -81,7 +81,7 @@ def ask(gateway: Gateway, *, thinking: bool) -> dict[str, Any]:
         "messages": [{"role": "user", "content": QUESTION}],
         "chat_template_kwargs": {"enable_thinking": thinking},
     }
-    answer, text = gateway.get("/v1/chat/completions", body)
+    answer, text = gateway.exchange("/v1/chat/completions", body)
     whole = json.loads(text)
     message, usage = whole["choices"][0]["message"], whole["usage"]
     if bool(message.get("reasoning")) != thinking:
