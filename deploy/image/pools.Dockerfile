@@ -16,7 +16,7 @@ COPY ops ops
 COPY deploy deploy
 RUN /opt/bifocal/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
  && /opt/bifocal/bin/pip install --no-cache-dir --no-deps /wheels/bifocal-*.whl \
- && ln -s "$(/opt/bifocal/bin/python -c 'from deploy import pocket; print(pocket.folder(pocket.NAMES[0]).parent)')" /opt/bifocal/models
+ && ln -s "$(/opt/bifocal/bin/python -I -c 'from deploy import pocket; print(pocket.folder(pocket.NAMES[0]).parent)')" /opt/bifocal/models
 
 FROM ${BASE}
 # Debian keeps no old versions to pin; the base's digest and the SBOM say what was built.
