@@ -4,7 +4,9 @@ Exit codes: 0 it fits, 3 it does not, 2 bad input.
 """
 
 import json
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,9 +17,10 @@ from deploy.config import ConfigError, load_as
 from deploy.failure import Exit, Failure
 from deploy.plan.asked import gpu_of, model_of
 from deploy.plan.report import as_json as report
-from serving.layout import Demand, Load, Nodes, Plan, Precision
+from serving.layout import Demand, Load, Nodes, Plan, Precision, Sizes, why_not
 from serving.layout import plan as planned
 from serving.layout.gpus import KINDS
+from serving.layout.words import feasible_words
 
 LOAD: Final = Load()
 
@@ -57,6 +60,13 @@ def plan(
             "--tpot", metavar="MS", min=0.1, help="Milliseconds that a token may take at most."
         ),
     ] = LOAD.tpot_s * 1000,
+    layout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TPxPPxDP",
+            help="This layout alone, as the chart's notes name it: 2x2x4.  [default: all]",
+        ),
+    ] = None,
     config_json: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A Qwen3 checkpoint's config.json, for other models."),
@@ -89,11 +99,27 @@ def plan(
         facts, precision, machines, context, concurrency, Load(prompt, answer, tpot / 1000)
     )
     found = planned(demand)
+    if layout is not None and found.feasible:
+        found = _only(demand, found, layout)
     if as_json:
         typer.echo(json.dumps(report(demand, found), indent=2))
     else:
         _show(demand, found)
     raise typer.Exit(Exit.OK if found.feasible else Exit.INFEASIBLE)
+
+
+def _only(demand: Demand, found: Plan, layout: str) -> Plan:
+    """What is left if a replica is cut like this, or why it cannot be."""
+    if not re.fullmatch(r"[1-9]\d{0,3}(x[1-9]\d{0,3}){2}", layout):
+        what = f"--layout: found {layout!r}; allowed: tensor x pipeline x data, 2x2x4"
+        raise Failure(Exit.BAD_INPUT, what)
+    tensor, pipeline, data = (int(size) for size in layout.split("x"))
+    sizes = Sizes(tensor, pipeline, data, expert=demand.model.is_moe)
+    like = tuple(replace(sizes, expert=expert) for expert in (False, True))
+    kept = tuple(one for one in found.layouts if one.sizes in like)
+    if not kept:
+        return replace(found, feasible=False, why=why_not(demand, sizes), layouts=(), quickest=None)
+    return replace(found, why=feasible_words(demand, kept[0]), layouts=kept, quickest=None)
 
 
 def _for_chart(path: Path) -> str:

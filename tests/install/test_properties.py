@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -207,11 +208,20 @@ def test_the_notes_say_each_pools_layout_and_the_command_that_proves_it(
     notes = there("get", "notes", "llm", *here)
     there("uninstall", "llm", *here)
     assert "qwen3-8b: 1 x (TP 1, PP 1, DP 1)" in notes
-    proof = [line.strip() for line in notes.splitlines() if "bifocal plan --model" in line]
-    assert len(proof) == 3
-    for line in proof:
-        words = line.split()[line.split().index("plan") :]
-        command = (sys.executable, "-m", "deploy.cli", *words)
+    said = re.findall(r"(\S+): 1 x \((.*)\)\n +bifocal (plan .*)\n", notes)
+    assert {name: layout for name, layout, _ in said} == {
+        "qwen3-235b-a22b": "TP 2, PP 2, DP 4, EP",
+        "qwen3-8b": "TP 1, PP 1, DP 1",
+        "qwen3-0.6b": "TP 1, PP 1, DP 1",
+    }
+    for _, layout, words in said:
+        command = (sys.executable, "-m", "deploy.cli", *words.split(), "--json")
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert "Memory of one GPU" in done.stdout
+        (first, *_) = json.loads(done.stdout)["layouts"]
+        sizes = {
+            name: first[f"{key}_parallel_size"]
+            for name, key in (("TP", "tensor"), ("PP", "pipeline"), ("DP", "data"))
+        }
+        proven = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        assert proven + (", EP" if first["expert_parallel"] else "") == layout

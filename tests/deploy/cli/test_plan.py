@@ -24,6 +24,25 @@ CONFIG = {
 }
 
 
+@pytest.mark.parametrize(
+    ("layout", "code", "told"),
+    [
+        pytest.param("2x2x4", 0, "1 replica with TP 2, PP 2, DP 4, EP 8", id="one that can run"),
+        pytest.param("1x1x1", 3, "220.2 GiB of weights", id="one that cannot"),
+        pytest.param("64x1x1", 3, "64", id="one that is larger than the nodes"),
+        pytest.param("2x2", 2, "allowed: tensor x pipeline x data, 2x2x4", id="two sizes"),
+        pytest.param("2x2x0", 2, "--layout: found '2x2x0'", id="no rank"),
+    ],
+)
+def test_one_layout_is_shown_alone_or_refused_with_the_arithmetic(bifocal, layout, code, told):
+    done = bifocal("plan", *FP8_ON_A_NODE, "--nodes", "2", "--layout", layout)
+    assert done.code == code
+    assert told in " ".join((done.out + done.err).split())
+    if code == 0:
+        scripted = bifocal("plan", *FP8_ON_A_NODE, "--nodes", "2", "--layout", layout, "--json")
+        assert len(json.loads(scripted.out)["layouts"]) == 1
+
+
 def test_a_plan_for_scripts_is_one_object_with_the_layouts_best_first(bifocal):
     done = bifocal("plan", *FP8_ON_A_NODE, "--nodes", "1", "--gpus-per-node", "8", "--json")
     assert done.code == 0
