@@ -98,8 +98,8 @@ def _another(old: Group, new: Group, upgrade: Upgrade, because: tuple[str, ...])
 
 
 def _said(reasons: tuple[str, ...]) -> tuple[str, ...]:
-    """Another cluster keeps its head's state on another volume: no reason, but what follows."""
-    own = tuple(each for each in reasons if not each.endswith(".claimName"))
+    """Another cluster keeps its head's state in another folder: no reason, but what follows."""
+    own = tuple(each for each in reasons if not each.endswith(".subPath"))
     return own or reasons
 
 

@@ -51,13 +51,13 @@ def service(manifests: list[Manifest]) -> Manifest:
     return next(each for each in found if each["metadata"]["name"].endswith("l40s"))
 
 
-def without_claim(found: Manifest) -> Manifest:
-    """Its name holds the mark, so it must not decide of it."""
+def without_folder(found: Manifest) -> Manifest:
+    """Of its state: that is the mark, so it must not decide of it."""
     cluster: Manifest = found["spec"]["rayClusterConfig"]
     for group in ray_groups(found):
-        for volume in group["template"]["spec"]["volumes"]:
-            if volume["name"] == "state":
-                volume["persistentVolumeClaim"]["claimName"] = ""
+        for mount in group["template"]["spec"]["containers"][0]["volumeMounts"]:
+            if mount["name"] == "state":
+                mount["subPath"] = ""
     return cluster
 
 
@@ -74,11 +74,12 @@ def test_the_mark_is_another_where_the_cluster_is(
     new = service(helm.template(MIXED, {**ANOTHER, **SAME}[name]))
     marks = {each["metadata"]["annotations"][MARK] for each in (old, new)}
     expected = Cluster.ANOTHER if name in ANOTHER else Cluster.SAME
-    assert becomes(without_claim(old), without_claim(new)) is expected
+    assert becomes(without_folder(old), without_folder(new)) is expected
     assert (len(marks) == 2) == (name in ANOTHER)
 
 
-def test_a_head_keeps_its_state_on_a_volume_of_its_cluster(before: list[Manifest]) -> None:
+def test_a_head_keeps_its_state_in_a_folder_of_its_cluster(before: list[Manifest]) -> None:
+    """On a volume of its group, which no upgrade takes away while a head of before still has it."""
     rendered = before
     claims = {claim["metadata"]["name"] for claim in of_kind(rendered, "PersistentVolumeClaim")}
     for each in of_kind(rendered, "RayService"):
@@ -87,8 +88,15 @@ def test_a_head_keeps_its_state_on_a_volume_of_its_cluster(before: list[Manifest
         (state,) = [volume for volume in head["volumes"] if volume["name"] == "state"]
         claim = state["persistentVolumeClaim"]["claimName"]
         assert claim in claims
-        assert claim == f"{each['metadata']['name']}-{mark}"
+        assert claim == f"{each['metadata']['name']}-state"
         (container,) = head["containers"]
+        (folder,) = [m["subPath"] for m in container["volumeMounts"] if m["name"] == "state"]
+        assert folder == mark
+        (near,) = head["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        labels = ray_groups(each)[0]["template"]["metadata"]["labels"]
+        (head_of,) = near["labelSelector"]["matchLabels"].items()
+        assert head_of == ("bifocal/head", each["metadata"]["name"])
+        assert head_of in labels.items(), "so does the head of the cluster before"
         places = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
         assert variables(head)["RAY_gcs_storage"] == "rocksdb"
         assert variables(head)["RAY_gcs_storage_path"] == places["state"]

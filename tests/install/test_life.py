@@ -84,6 +84,25 @@ def get(server: ApiServer, namespace: str, path: str) -> Any:
     return server.ask("GET", f"{root}/namespaces/{namespace}/{kind}/{name}")
 
 
+def test_neither_upgrade_nor_rollback_takes_the_state_from_a_head_that_still_has_it(
+    there: Helm, server: ApiServer, namespace: str
+) -> None:
+    """The cluster of before drains, or still answers, when Helm is done."""
+    here = ("--namespace", namespace)
+    state = {"head": {"state": {"keep": True}}}
+    other = state | {"images": {"cpu": {"tag": "0.1.1"}}}
+    claim = "v1/persistentvolumeclaims/llm-bifocal-cpu-state"
+    there("install", "llm", CHART, *there.values(POCKET, state), *here)
+    before = get(server, namespace, claim)["metadata"]["uid"]
+    mark = get(server, namespace, "ray.io/v1/rayservices/llm-bifocal-cpu")["metadata"]
+    for act in (("upgrade", "llm", CHART, *there.values(POCKET, other)), ("rollback", "llm", "1")):
+        there(*act, *here)
+        found = get(server, namespace, claim)["metadata"]
+        assert (found["uid"], "deletionTimestamp" in found) == (before, False)
+    after = get(server, namespace, "ray.io/v1/rayservices/llm-bifocal-cpu")["metadata"]
+    assert after["annotations"]["bifocal/cluster"] == mark["annotations"]["bifocal/cluster"]
+
+
 def test_installed_upgraded_rolled_back_and_taken_off(
     there: Helm, server: ApiServer, namespace: str, tmp_path: Path
 ) -> None:

@@ -18,17 +18,20 @@ gcsFaultToleranceOptions: {redisAddress: {{ quote .address }}{{ with .secret }},
 headGroupSpec:
   rayStartParams: {{ merge (dict "num-cpus" "0" "num-gpus" "0" "dashboard-host" "0.0.0.0") $start | toJson }}
   template:
-    metadata: {labels: {{ include "bifocal.selector" (list $root "pools") }}}
+    {{- $head := dict "bifocal/head" (printf "%s-%s" (include "bifocal.name" $root) $name) }}
+    metadata: {labels: {{ include "bifocal.selector" (list $root "pools") | fromYaml | merge (deepCopy $head) | toJson }}}
     spec:
-      {{- include "bifocal.ray.pod" (list $root $group $root.Values.head.resources "head" (include "bifocal.state" .)) | nindent 6 }}
-      nodeSelector: {{ toJson $root.Values.head.nodeSelector }}
-      tolerations: {{ toJson $root.Values.head.tolerations }}
+      {{- $is := list $root.Values.head.resources "head" (include "bifocal.state" .) (last .) }}
+      {{- include "bifocal.ray.pod" (concat (list $root $group) $is) | nindent 6 }}
+      {{- if include "bifocal.state" . }}{{/* Its volume is on one node at a time, and the next cluster's head shares it. */}}
+      affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [
+        {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {{ toJson $head }}}}]}}{{ end }}
+      {{- pick $root.Values.head "nodeSelector" "tolerations" | toYaml | nindent 6 }}
 workerGroupSpecs:
   - groupName: {{ $name }}
     {{- range list "replicas" "minReplicas" "maxReplicas" }}{{ printf "%s: %d" . (int $room.pods) | nindent 4 }}{{ end }}
     numOfHosts: {{ $room.hosts }}
-    labels: {{ $group.labels | default dict | toJson }}
-    rayStartParams: {{ toJson $node }}
+    {{- dict "labels" ($group.labels | default dict) "rayStartParams" $node | toYaml | nindent 4 }}
     template:
       metadata: {labels: {{ include "bifocal.selector" (list $root "pools") }}}
       spec:
@@ -40,10 +43,11 @@ workerGroupSpecs:
 {{- range $each := prepend $of.workerGroupSpecs $of.headGroupSpec }}{{ $_ := unset $each.template.spec "tolerations" }}
   {{- range list "replicas" "minReplicas" "maxReplicas" }}{{ $_ := unset $each . }}{{ end }}
 {{- end }}{{ toJson $of | sha256sum | trunc 8 }}{{ end }}
-{{/* (list root group cluster): the claim of a head's state, if there is one. */}}
+{{/* (list root group): the claim of its heads' state, if there is one. Each cluster has a folder on it, so no
+upgrade takes it from a head that still drains, and a roll-back finds it as it was. */}}
 {{- define "bifocal.state" }}{{ $state := (index . 0).Values.head.state -}}
-{{- if and $state.keep (not $state.redis) }}{{ include "bifocal.name" (index . 0) }}-{{ rest . | join "-" }}{{ end }}{{ end }}
-{{/* (list root group resources part claim): the pod of a Ray head or worker. KubeRay adds the line that
+{{- if and $state.keep (not $state.redis) }}{{ include "bifocal.name" (index . 0) }}-{{ index . 1 }}-state{{ end }}{{ end }}
+{{/* (list root group resources part claim cluster): the pod of a Ray head or worker. KubeRay adds the line that
 starts Ray, /dev/shm, a wait for the head, and Ray's token. */}}
 {{- define "bifocal.ray.pod" }}{{ $root := index . 0 }}{{ $group := index . 1 }}{{ $head := eq (index . 3) "head" -}}
 {{- $times := include "bifocal.deadlines" $root | fromYaml }}{{ $table := $root.Values.table -}}
@@ -69,7 +73,7 @@ containers:
       # What an engine compiles lies beside the weights where those stay, so that the next pod need not.
       - {mountPath: /cache, {{ if $kept }}name: weights, subPath: .cache{{ else }}name: cache{{ end }}}
       - {name: weights, mountPath: {{ include "bifocal.weights.folder" $root }}}
-      {{ if index . 4 }}- {name: state, mountPath: {{ $table.state.RAY_gcs_storage_path }}}{{ end }}
+      {{ if index . 4 }}- {name: state, mountPath: {{ $table.state.RAY_gcs_storage_path }}, subPath: {{ quote (last .) }}}{{ end }}
 volumes:
   {{ with index . 4 }}- {name: state, persistentVolumeClaim: {claimName: {{ . }}}}{{ end }}
   - {name: tmp, emptyDir: {}}
