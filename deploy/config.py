@@ -17,7 +17,7 @@ from deploy.allowed import problems
 from deploy.failure import Failure
 from deploy.groups import GpuSpec
 from deploy.layouts import problems_of_layouts
-from deploy.reading import Document, Place, UnreadableFile, read_document
+from deploy.reading import Document, Place, UnreadableFile, read_document, with_on
 from deploy.source import Scheme, is_folder, parse
 from serving.addresses import is_loopback
 from serving.catalog import CATALOG, ModelFacts
@@ -34,6 +34,9 @@ MORE_MAY_FOLLOW: Final = (
 )
 
 MODEL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+GROUP_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,16}[a-z0-9])?")
+"""Part of names of Kubernetes' objects, so that every cluster file is a values file: KubeRay leaves
+a RayService 47 characters, and the release takes up to 28 of them."""
 
 
 class ConfigError(Exception):
@@ -44,7 +47,8 @@ class Cluster(ServingSpec):
     """The whole file."""
 
     gpus: Annotated[dict[str, GpuSpec], Field(min_length=1)]
-    """Groups of like nodes, by names of your own; `models` stand on them."""
+    """Groups of like nodes, by names of your own (a-z, 0-9, -; at most 18 characters); `models`
+    stand on them."""
 
     @property
     def served(self) -> dict[ModelName, ModelFacts]:
@@ -53,16 +57,26 @@ class Cluster(ServingSpec):
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
+        yield from self._problems_of_groups()
         yield from self._problems_of_models()
         yield from self._problems_of_gateway()
         yield from problems_of_layouts(self.models, self.gpus)
+
+    def _problems_of_groups(self) -> Iterator[str]:
+        for name in self.gpus:
+            if not GROUP_NAME.fullmatch(name):
+                yield (
+                    f"gpus.{name}: not a name for a group; allowed: a-z, 0-9 and -, from a letter "
+                    "on, with no - at the end, and no longer than 18, as it is part of names on "
+                    "Kubernetes"
+                )
 
     def _problems_of_models(self) -> Iterator[str]:
         for name, model in self.models.items():
             if name in VIRTUAL or not MODEL_NAME.fullmatch(name):
                 yield (
-                    f"models.{name}: not a name for a model; allowed: a-z, 0-9, - and ., but not "
-                    f"{', '.join(VIRTUAL)}"
+                    f"models.{name}: not a name for a model; allowed: a-z, 0-9, - and ., from a "
+                    f"letter or digit on, and no longer than 63, but not {', '.join(VIRTUAL)}"
                 )
             elif (kind := model.like or name) not in CATALOG:
                 key = f"models.{name}.like" if model.like else f"models.{name}"
@@ -143,7 +157,7 @@ def load(path: Path | None = None) -> Cluster:
 def load_as(kind: type[Kind], path: Path) -> Kind:
     """A cluster file, or one that says more. Raises ConfigError."""
     try:
-        document = read_document(path)
+        document = with_on(read_document(path))
     except UnreadableFile as error:
         raise ConfigError(str(error)) from None
     if not isinstance(document.data, dict):
@@ -232,9 +246,11 @@ def _report(error: ValidationError, kind: type[Cluster], document: Document, pat
 def _line(place: Place, complaint: str, document: Document, path: Path) -> str:
     """`bifocal.yaml:12: models.qwen3-8b.replicas: found 'a'; allowed: ...`"""
     if not place:  # a check of the whole file, which starts with the key itself
-        named = {".".join(at): line for at, line in document.lines.items()}
-        line = named.get(re.split(r": | ", complaint, maxsplit=1)[0])
-        return f"{path}:{line}: {complaint}" if line else f"{path}: {complaint}"
+        named = {".".join(at): line for at, line in document.lines.items() if at}
+        key = re.split(r": | ", complaint, maxsplit=1)[0]
+        while key and key not in named:
+            key = key.rpartition(".")[0]  # what is not written has no line; its section has
+        return f"{path}:{named[key]}: {complaint}" if key else f"{path}: {complaint}"
     at = place
     while at not in document.lines:
         at = at[:-1]  # what is missing has no line; its section has

@@ -14,6 +14,7 @@ import yaml
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
+_TRUE: Final = frozenset({True, "true"})
 
 Place = tuple[str, ...]
 """The keys that lead to a value."""
@@ -53,6 +54,21 @@ def parse(text: str, name: str) -> Document:
     except yaml.YAMLError as error:  # a character that YAML does not allow
         msg = f"{name}: {error}"
         raise UnreadableFile(msg) from None
+
+
+def with_on(document: Document) -> Document:
+    """With every model's `on`, of which YAML 1.1 makes true: `helm get values` writes `"true":`."""
+    models = document.data.get("models") if isinstance(document.data, dict) else None
+    if not isinstance(models, dict):
+        return document
+    lines = dict(document.lines)
+    found = {}
+    for name, model in models.items():
+        found[name] = model
+        if isinstance(model, dict) and "on" not in model and model.keys() & _TRUE:
+            found[name] = {"on" if key in _TRUE else key: value for key, value in model.items()}
+            lines["models", str(name), "on"] = lines["models", str(name), "true"]
+    return Document({**document.data, "models": found}, lines)
 
 
 def text_of(path: Path) -> str:

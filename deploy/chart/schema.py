@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from deploy.chart.renamed import with_old_names
 from deploy.chart.values import Values
-from deploy.config import MODEL_NAME
+from deploy.config import GROUP_NAME, MODEL_NAME
 from deploy.source import FOLDER, REVISION, SEAL, SEALED, WRITTEN
 from serving.config import COUNTS, MEMORY_ARGUMENT, OURS
 from serving.layout.gpus import KINDS
@@ -89,6 +89,7 @@ def _add_checks(sections: dict[str, Any], whole: dict[str, Any]) -> None:
     _add_example(sections["Redis"]["properties"]["address"], "redis://host:6379")
     _add_sources(sections["ModelSpec"])
     _name(sections["NetworkSpec"]["properties"]["nccl"], "^NCCL_")
+    _name(whole["gpus"], f"^{GROUP_NAME.pattern}$")
     _name(whole["models"], f"^{MODEL_NAME.pattern}$")
     whole["models"]["properties"] = _refused(VIRTUAL)
 

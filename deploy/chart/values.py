@@ -15,9 +15,6 @@ from serving.config import GatewaySpec, LayoutSpec, Section
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 """Of an object."""
-GroupName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,16}[a-z0-9])?$")]
-"""Part of an object's name and of a DNS name; KubeRay leaves a RayService 47 characters, and the
-release takes up to 28 of them."""
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?$")]
 """As Kubernetes writes it: `500m`, `16Gi`."""
 Cidr = Annotated[str, Field(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$")]
@@ -221,7 +218,9 @@ class Network(Section):
     enabled: bool = True
     """Whether there are NetworkPolicies; what enforces them is the cluster's network."""
     dns: str = "kube-system"
-    """Where DNS runs."""
+    """Where DNS runs, port 53 or 5353."""
+    dns_at: tuple[Cidr, ...] = Field(default=(), strict=False)
+    """Addresses of DNS that is no pod there: `169.254.20.10/32` of NodeLocal DNSCache."""
     operator: str = "kuberay-system"
     """Where KubeRay's operator runs; it asks the heads."""
     monitoring: str = "monitoring"
@@ -257,7 +256,7 @@ class Cut(Section):
 class Values(Cluster):
     """The whole."""
 
-    gpus: Annotated[dict[GroupName, GpuValues], Field(min_length=1)]  # type: ignore[assignment]
+    gpus: Annotated[dict[str, GpuValues], Field(min_length=1)]  # type: ignore[assignment]
     """Groups of like nodes, by names of your own; each is a RayService, and moves by itself."""
     gateway: GatewayValues = GatewayValues()
     """What the endpoint allows, and its pods. Its host, port and file of keys are the chart's: they

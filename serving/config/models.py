@@ -83,15 +83,16 @@ class ModelSpec(Section):
     """The catalog entry that it is a kind of, for a name that the catalog does not hold: a
     fine-tune, whose weights `source` names."""
     replicas: Annotated[int, Field(ge=1)] | Replicas = 1
-    """A number, or `{min, max}`."""
+    """A number, or `{min, max}`. Each pool has room for its max beside the others' min, or the file
+    is refused."""
     context: Annotated[int, Field(ge=256)] | None = None
     """Tokens of prompt and answer together. Default: what the checkpoint says."""
     precision: Literal["bf16", "fp32", "fp8", "awq", "gptq-int4"] = "bf16"
     """Of the weights."""
     layout: LayoutSpec = LayoutSpec()
     """How one replica is cut over GPUs. Default: as `bifocal plan` has it for the GPUs; of a model
-    that has them for itself what gives most with so many `replicas`, where models share them what
-    takes the fewest. On a CPU it is not cut."""
+    that has them for itself what gives most with so many `replicas` (of a range, its max), where
+    models share them what takes the fewest. On a CPU it is not cut."""
     stuck_after: Seconds | None = None
     """An engine that has requests and takes no step for so long is replaced. It must be more than
     the slowest step takes, or no engine starts. Default: a minute, and the time of a full

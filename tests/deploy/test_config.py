@@ -298,6 +298,31 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
             "longestAnswer (600 s); allowed is at most 11990",
             id="the cap does not fit in the time",
         ),
+        pytest.param(
+            GOOD.replace("cpu:", "Big_1:", 1).replace("on: cpu", "on: Big_1"),
+            "b.yaml:1: gpus.Big_1: not a name for a group; allowed: a-z, 0-9 and -, from a letter",
+            id="no name for a group",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", '"true": cqu'),
+            "b.yaml:2: models.pocket-dense.on: found 'cqu'; allowed: cpu",
+            id="on, as YAML 1.1 writes it",
+        ),
+        pytest.param(
+            GOOD.replace("on: cpu", '"true": cpu, on: cpu'),
+            "b.yaml:2: models.pocket-dense.true: unknown key",
+            id="on twice",
+        ),
+        pytest.param(
+            "gpus: {l: {kind: l40s-48g}}\nmodels:\n  qwen3-235b-a22b: {on: l}\n",
+            "b.yaml:3: models.qwen3-235b-a22b: ",
+            id="what does not fit",
+        ),
+        pytest.param(
+            "gpus: {amd: {kind: mi300x-192g}}\nmodels:\n  qwen3-235b-a22b: {on: amd}\n",
+            "b.yaml:3: models.qwen3-235b-a22b.layout: one GPU, as none is written",
+            id="a layout that is not written",
+        ),
         pytest.param("[1]", "b.yaml: not a map; it starts with `gpus:`", id="not a map"),
         pytest.param("", "b.yaml: not a map", id="empty"),
         pytest.param("a: [", "b.yaml:1: ", id="not YAML"),
@@ -305,6 +330,14 @@ def test_the_schema_is_camel_case_and_closed_but_for_maps_of_free_names():
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_place_value_and_remedy(tmp_path, text, said):
     assert said in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("key", ['"true"', "true", "on"])
+def test_the_group_of_a_model_may_stand_where_yaml_1_1_puts_it(tmp_path, key):
+    """`helm get values` writes it so."""
+    assert (
+        loaded(tmp_path, GOOD.replace("on: cpu", f"{key}: cpu")).models["pocket-dense"].on == "cpu"
+    )
 
 
 def test_every_problem_is_told_at_once(tmp_path):
