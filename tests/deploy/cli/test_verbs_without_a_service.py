@@ -114,6 +114,61 @@ def test_config_check_says_what_a_good_file_would_serve(bifocal, example):
     assert "deep     " in done.out
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        pytest.param("", "a cluster file", id="a cluster file"),
+        pytest.param("volume: {size: 9Gi}", "values of the Helm chart, as it has volume", id="key"),
+        pytest.param("gateway: {replicas: 3}", "as it has gateway.replicas", id="of the gateway"),
+        pytest.param(
+            "gpus: {l40s: {kind: l40s-48g, upgrade: {strategy: recreate}}}",
+            "as it has gpus.l40s.upgrade",
+            id="of a group",
+        ),
+    ],
+)
+def test_config_check_says_as_what_a_file_was_read(bifocal, tmp_path, more, told):
+    gpus = "" if more.startswith("gpus") else "gpus: {l40s: {kind: l40s-48g}}\n"
+    (path := tmp_path / "v.yaml").write_text(f"{gpus}models: {{qwen3-8b: {{on: l40s}}}}\n{more}\n")
+    done = bifocal("config", "check", str(path))
+    assert done.code == 0
+    assert done.out.splitlines()[0].startswith(f"{path}: good, read as ")
+    assert done.out.splitlines()[0].endswith(told)
+
+
+def test_values_are_told_their_problems_as_a_cluster_file_is(bifocal, tmp_path):
+    text = "gpus: {c: {kind: cpu}}\nmodels: {pocket-dense: {on: c}}\nvolume: {sice: 9Gi}\n"
+    (path := tmp_path / "v.yaml").write_text(text)
+    done = bifocal("config", "check", str(path))
+    assert done.code == 2
+    assert f"{path}:3: volume.sice: unknown key; did you mean size? " in done.err
+    assert "read as values of the Helm chart, as it has volume" in done.err
+
+
+@pytest.mark.parametrize(
+    ("group", "models", "told"),
+    [
+        pytest.param(
+            "kind: h100-80g, perNode: 8, nodes: 2",
+            "qwen3-8b: {on: g, layout: {tensor: 4}}, qwen3-4b: {on: g, replicas: {max: 2}}",
+            "idle     10 of the 16 GPUs of g: no model ever takes them",
+            id="GPUs for nobody",
+        ),
+        pytest.param(
+            "kind: mi300x-192g", "qwen3-8b: {on: g}", "unknown  mi300x-192g of g: ", id="unknown"
+        ),
+        pytest.param("kind: l40s-48g", "qwen3-8b: {on: g}", "", id="all is used"),
+        pytest.param("kind: cpu, perNode: 4", "pocket-dense: {on: g}", "", id="cores"),
+    ],
+)
+def test_config_check_says_what_may_not_be_meant(bifocal, tmp_path, group, models, told):
+    (path := tmp_path / "b.yaml").write_text(f"gpus: {{g: {{{group}}}}}\nmodels: {{{models}}}\n")
+    done = bifocal("config", "check", str(path))
+    assert done.code == 0
+    last = done.out.splitlines()[-1]
+    assert last.startswith(told or "gateway  "), last
+
+
 def test_config_check_tells_every_problem_of_a_bad_file(bifocal, tmp_path):
     (path := tmp_path / "b.yaml").write_text("gpus: {c: {kind: cpu}}\nmodels: {x: {on: d}}\nz: 1\n")
     done = bifocal("config", "check", str(path))
