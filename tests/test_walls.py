@@ -128,8 +128,8 @@ def test_a_facade_shows_what_it_promises_and_no_more(room):
 
 
 UNSAID = re.compile(
-    r"(?<![\w.])/(?:work|root|home/\w+)/"  # paths of one machine
-    r"|/tmp/env"
+    # Paths of one machine. `$ROOT/work`, `/proc/1/root` and `/workspace` are others'.
+    r"(?<![\w.)}\]*-])/(?:work|root|home/[\w.-]+|tmp/(?:env|s\d\w*))(?![\w-])"
     r"|\b(?:pypi\.org|pythonhosted\.org|files\.pythonhosted|conda\.anaconda|npmjs)\b"
 )
 """Paths and hosts that belong to the machine a file was written on."""
@@ -155,6 +155,41 @@ def test_no_tracked_file_names_a_machine_or_a_registry():
             continue  # weights
         said += [f"{path.relative_to(ROOT)}: {found[0]}" for found in UNSAID.finditer(text)]
     assert said == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cd /work",
+        '"/root/x"',
+        "(/home/ada-l)",
+        "`/tmp/s5/assets`",
+        "X=/tmp/s12",
+        "/tmp/env",
+        "file:///work/x",
+        "https://pypi.org",
+    ],
+)
+def test_a_path_of_one_machine_is_found(text: str) -> None:
+    assert UNSAID.search(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$OVER/work",
+        "${OVER}/work",
+        "/proc/1/root/etc",
+        "/workspace",
+        "v1/worker/gpu.py",
+        "/tmp/state",
+        "/home",
+        "a/root",
+        "/root-ca",
+    ],
+)
+def test_another_path_is_let_be(text: str) -> None:
+    assert not UNSAID.search(text)
 
 
 def test_each_list_of_requirements_names_a_package_once():

@@ -11,7 +11,7 @@ def test_the_environment_is_read_and_its_secrets_are_not_shown():
             "BIFOCAL_RAY_URL": "http://10.0.0.1:8265/",
             "BIFOCAL_KEY": " bf-x ",
             "BIFOCAL_URL": "",
-            "HOME": "/home/x",
+            "HOME": "/nowhere",
         }
     )
     assert found == Environment(pool_token="s3cret", ray_url="http://10.0.0.1:8265", key="bf-x")
