@@ -48,8 +48,8 @@ class GpuSpec(Section):
     """A group of like nodes."""
 
     kind: Annotated[str, Field(pattern=r"^(cpu|[a-z0-9]+-\d+g)$"), Words(_KINDS)]
-    """`cpu`, or a GPU's model and memory: `h100-80g`. Of one that is not listed its memory, in GB, is
-    all that is known: a replica has one, or as many as its `layout` says, and what does not fit
+    """`cpu`, or a GPU's model and memory: `h100-80g`. Of one that is not listed its memory, in GB,
+    is all that is known: a replica has one, or as many as its `layout` says, and what does not fit
     into that memory is refused."""
     per_node: Annotated[int, Field(ge=1)] = 1
     """GPUs of a node; of `cpu`, the cores that replicas may take."""
