@@ -1,5 +1,6 @@
 """Every command that a page marks as run is run, in its order, as a reader would."""
 
+import base64
 import os
 import re
 import subprocess
@@ -13,7 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.bundle import cluster
+from deploy.bundle.scrub import Scrubber
 from deploy.chart.secrets import MAKERS, fill
+from deploy.cli.reach import INSTANCE, admin_key, installed
+from deploy.cli.revoke import from_secret
+from deploy.keys import keys_in
+from deploy.kubectl import Kubectl, Refused
+from serving.keys import digest
 from tests.install.helm import CHART, Helm, of_kind
 from tests.install.server import Answer, ApiServer
 
@@ -88,6 +96,15 @@ class Shell:
             kind: self.server.ask("GET", f"{path}/llm-bifocal-{kind}")["data"] for kind in MAKERS
         }
 
+    def as_one_of(self, group: str, monkeypatch: pytest.MonkeyPatch) -> Kubectl:
+        """As whoever is in that group."""
+        config = yaml.safe_load(self.server.kubeconfig.read_text())
+        config["users"][0]["user"] |= {"as": "someone", "as-groups": [group]}
+        (theirs := self.folder / "kubeconfig").write_text(yaml.safe_dump(config))
+        monkeypatch.setenv("KUBECONFIG", str(theirs))
+        monkeypatch.setenv("PATH", f"{self.assets}:{os.environ['PATH']}")
+        return Kubectl(config["current-context"], NAMESPACE)
+
 
 @pytest.fixture
 def shell(server: ApiServer, assets: Path, tmp_path: Path) -> Iterator[Shell]:
@@ -128,6 +145,40 @@ def test_a_release_is_lost_and_put_back(shell: Shell) -> None:
     before = shell.secrets()
     shell(script("backup.md"))
     assert shell.secrets() == before, "the Job leaves what has data"
+
+
+def test_an_operators_rights_are_enough_and_read_no_other_secret(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell(installing())
+    keys = shell.secrets()["keys"]
+    (role,) = [text for kind, text in blocks("security.md") if "bifocal-operators" in text]
+    shell(role)
+    kubectl = shell.as_one_of("bifocal-operators", monkeypatch)
+    there = installed(kubectl, None)
+    assert admin_key(there) == base64.b64decode(keys["admin"]).decode()
+    (scraper,) = keys_in(base64.b64decode(keys["keys.yaml"]).decode(), Path("k")).starting(
+        digest(base64.b64decode(keys["metrics"]).decode())
+    )
+    assert from_secret(there, scraper.sha256) is None, "its line is taken out"
+    kubectl.run(
+        "patch", "configmap", str(there.orders), "--patch", '{"data": {"orders.json": "[]"}}'
+    )
+    kubectl.run("auth", "can-i", "create", "pods", "--subresource=portforward")
+    kubectl.run("auth", "can-i", "get", "pods", "--subresource=log")
+    bundle = cluster.entries(kubectl, f"{INSTANCE}=llm", 10_000, Scrubber())
+    missing = {entry.name for entry in bundle if entry.name.endswith(".missing")}
+    of_the_cluster = {"nodes", "storageclasses"}
+    assert missing == {f"kubernetes/{each}.missing" for each in {"secrets", *of_the_cluster}}
+    for asked in (
+        ("get", "secret/llm-bifocal-tokens"),
+        ("list", "secrets"),
+        ("patch", "configmap/llm-bifocal-gateway"),
+        ("create", "pods"),
+        ("create", "pods", "--subresource=exec"),
+    ):
+        with pytest.raises(Refused, match="kubectl auth"):
+            kubectl.run("auth", "can-i", *asked)
 
 
 @pytest.mark.parametrize("kind", ["Application", "HelmRelease"])
