@@ -66,7 +66,7 @@ BAD = {
 
 PLACES = ("models", "gpus", "router", "longestAnswer", "images", "head", "network")
 
-FINE = {
+FINE: dict[str, dict[str, Any]] = {
     "as it is": {},
     "a registry with a port": {"images": {"registry": "registry.example.org:5000/ai/"}},
     "a mirror with a port": {"weights": {"address": "https://host:8443/models"}},

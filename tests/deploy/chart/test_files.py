@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,31 @@ def test_the_defaults_are_values_too() -> None:
     whole = Values.model_validate(data | {key: needed[key] for key in ("gpus", "models")})
     bare = Values.model_validate({key: needed[key] for key in ("gpus", "models")})
     assert whole.model_dump() == bare.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        pytest.param(
+            "gpus",
+            {"NAME": {"tolerations": [], "resources": {}, "upgrade": {"strategy": "recreate"}}},
+            id="gpus",
+        ),
+        pytest.param(
+            "ingress",
+            {"host": None, "className": None, "tlsSecret": None, "annotations": {}},
+            id="ingress",
+        ),
+        pytest.param("route", {"host": None, "gateway": None, "namespace": None}, id="route"),
+        pytest.param("redis", {"address": None, "secret": None}, id="redis"),
+    ],
+)
+def test_the_defaults_show_in_a_comment_what_may_be_added(key: str, shown: object) -> None:
+    """With all of its keys, and in YAML once the marks are taken away."""
+    text = (CHART / "values.yaml").read_text()
+    (block,) = re.findall(rf"^( *# {key}:\n(?: *#   .*\n)+)", text, re.M)
+    bare = re.sub(r"^ *# ", "", block, flags=re.M)
+    assert yaml.safe_load(bare) == {key: shown}
 
 
 def test_templates_can_be_read_in_one_sitting() -> None:
