@@ -133,21 +133,24 @@ def test_a_job_pulls_what_the_pool_will_ask_for(helm: Helm, profile: str) -> Non
     assert all(weights in volumes for volumes in pulled.values()), "onto the pool's own volume"
 
 
+DNS = {"kube-system 53", "kube-system 5353"}
+
+
 def test_a_pod_reaches_what_it_must_and_nothing_else(helm: Helm) -> None:
     """DNS for all; the hub for what pulls weights; the API server for Jobs that change objects."""
     closed = {"network": {"weights": [], "apiServer": "10.96.0.1/32"}}
     found = egress(helm.template(PROFILE["mixed"], closed))
     pools = {"pools 8265", "pools 30000-31000"}
-    assert found.pop("gateway") - {"gateway 8000"} == {"kube-system 53", *pools}
-    assert found.pop("pools") == {"kube-system 53", "pools any"}
-    assert found.pop("weights") == {"kube-system 53"}
-    assert found.pop("test") == {"kube-system 53", "gateway 8000"}
+    assert found.pop("gateway") - {"gateway 8000"} == {*DNS, *pools}
+    assert found.pop("pools") == {*DNS, "pools any"}
+    assert found.pop("weights") == DNS
+    assert found.pop("test") == {*DNS, "gateway 8000"}
     assert "secrets" in found
     for job, to in found.items():
-        assert to == {"kube-system 53", "10.96.0.1/32 443", "10.96.0.1/32 6443"}, job
+        assert to == {*DNS, "10.96.0.1/32 443", "10.96.0.1/32 6443"}, job
     opened = egress(helm.template(PROFILE["mixed"], REDIS))
-    assert opened["weights"] == {"kube-system 53", "0.0.0.0/0 443"}
-    assert opened["pools"] == {"kube-system 53", "pools any", "0.0.0.0/0 443", "any 6379"}
+    assert opened["weights"] == {*DNS, "0.0.0.0/0 443"}
+    assert opened["pools"] == {*DNS, "pools any", "0.0.0.0/0 443", "any 6379"}
 
 
 def egress(rendered: list[Manifest]) -> dict[str, set[str]]:

@@ -252,10 +252,29 @@ def test_pools_reach_the_port_of_their_redis(helm: Helm, port: int) -> None:
     assert way in egress_of(helm.template(PROFILE["mixed"], given), "pools")
 
 
+def test_dns_may_be_on_each_node(helm: Helm) -> None:
+    """NodeLocal DNSCache is no pod of a namespace."""
+    rendered = helm.template(PROFILE["mixed"], {"network": {"dnsAt": ["169.254.20.10/32"]}})
+    for policy in of_kind(rendered, "NetworkPolicy"):
+        dns = policy["spec"]["egress"][0]
+        assert {"ipBlock": {"cidr": "169.254.20.10/32"}} in dns["to"]
+
+
+def test_names_that_look_like_something_else_stay_names(helm: Helm) -> None:
+    given = {
+        "expose": {"ingress": {"host": "*.example.org", "tlsSecret": "tls"}},
+        "network": {"clients": ["123"]},
+    }
+    rendered = helm.template(PROFILE["mixed"], given)
+    (ingress,) = of_kind(rendered, "Ingress")
+    assert ingress["spec"]["rules"][0]["host"] == "*.example.org"
+    assert ingress["spec"]["tls"][0]["hosts"] == ["*.example.org"]
+
+
 def test_the_test_reaches_the_gateway_alone(rendered: dict[str, Rendered]) -> None:
     """Its pod holds the key of an administrator."""
     dns, gateway = egress_of(rendered["mixed, all"], "test")
-    assert {port["port"] for port in dns["ports"]} == {53}
+    assert {port["port"] for port in dns["ports"]} == {53, 5353}
     assert [_who(peer) for peer in gateway["to"]] == ["gateway"]
     assert gateway["ports"] == [{"protocol": "TCP", "port": 8000}]
 

@@ -1,7 +1,7 @@
 {{/* What policies say. (list root part): the pods of a part; a namespace: its pods, by a label that Kubernetes
 sets from 1.21 on; (list port...). */}}
 {{- define "bifocal.peer" }}{podSelector: {{ include "bifocal.these" . }}}{{ end }}
-{{- define "bifocal.namespace" }}{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ . }}}}}{{ end }}
+{{- define "bifocal.namespace" }}{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ quote . }}}}}{{ end }}
 {{- define "bifocal.tcp" }}ports: [{protocol: TCP, port: {{ join "}, {protocol: TCP, port: " . }}}]{{ end }}
 {{/* The port of an address, else that of its kind. */}}
 {{- define "bifocal.port" }}{{ $usual := dict "http:" "80" "redis:" "6379" "rediss:" "6379" -}}
