@@ -58,7 +58,8 @@ def config_page() -> str:
         "and one for GPU nodes. Keys are camelCase. "
         "An unknown or wrong key is refused with its place, what was found and what is allowed; "
         "`bifocal config check FILE` tells every problem at once (while keys are wrong it says "
-        "that more may follow) and looks at the files that it names; `bifocal config schema` "
+        "that more may follow), also of values of the Helm chart, and looks at the files that it "
+        "names; `bifocal config schema` "
         "prints the JSON schema. Durations and sizes carry a unit. Aliases are not taken; file "
         "names are relative to the cluster file.",
         *_section("The file", Cluster, []),
