@@ -15,6 +15,7 @@ from deploy.diff.kuberay import differences
 from deploy.diff.rendered import Group
 from deploy.diff.upgrade import Upgrade, models, pools
 from deploy.replacing import Way, replacing, replicas_of, start_s
+from serving.gateway.loading import weights_bytes
 from serving.pools.engine import Pool
 
 Application = Mapping[str, Any]
@@ -76,6 +77,12 @@ def _replaced(
             "is lost"
         )
     away = (name,) if made.away_s else ()
+    if away and old["args"].get("weights") != new["args"].get("weights"):
+        size = weights_bytes(will_be.facts, will_be.spec.precision) / 2**30
+        says += (
+            f". Its weights, {size:.0f} GiB, are pulled in that time, too, unless they are there: "
+            'docs/upgrade.md, "Weights first"'
+        )
     return Change(
         f"pool {name}", KINDS[made.way], says, because,
         away_s=made.away_s, away=away, left=upgrade.leaves_someone(away),

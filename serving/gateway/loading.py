@@ -21,8 +21,12 @@ PATIENCE: Final = 0.1
 def expected_start_s(facts: ModelFacts, precision: str) -> float:
     """From its deployment until it answers; 70 s for a pocket model, 9 minutes for Qwen3-235B in
     FP8."""
-    weights = facts.parameters * BYTES_PER_WEIGHT.get(precision, 2.0)
-    return ENGINE_START_S + weights / READ_BYTES_PER_S
+    return ENGINE_START_S + weights_bytes(facts, precision) / READ_BYTES_PER_S
+
+
+def weights_bytes(facts: ModelFacts, precision: str) -> float:
+    """Of its checkpoint, about."""
+    return facts.parameters * BYTES_PER_WEIGHT.get(precision, 2.0)
 
 
 def come_again_s(expected_s: float, loading_for_s: float) -> int:

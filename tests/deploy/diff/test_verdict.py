@@ -34,6 +34,10 @@ def sequences(release: Release) -> None:
     release.applications["qwen3-8b"]["args"]["engine"]["max_num_seqs"] = 64
 
 
+def revision(release: Release) -> None:
+    release.applications["qwen3-8b"]["args"]["weights"] = {"source": "hf://Qwen/Qwen3-8B@v2"}
+
+
 def surge(release: Release) -> None:
     release.applications["qwen3-8b"]["deployments"][0]["max_surge_percent"] = 1
 
@@ -208,6 +212,7 @@ SMALL, LARGE = "pool qwen3-0.6b", "pool qwen3-8b"
     [
         pytest.param([], [without_a_pool], {SMALL}, "who asks for it is told 404", id="deleted"),
         pytest.param([], [sequences], {LARGE}, "for which there is no room", id="announced"),
+        pytest.param([], [revision], {LARGE}, "15 GiB, are pulled in that time", id="weights"),
         pytest.param(
             [stand_in], [stand_in, sequences], set(), "is answered by qwen3-0.6b", id="a stand-in"
         ),
