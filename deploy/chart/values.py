@@ -71,6 +71,13 @@ class GatewayValues(GatewaySpec):
     resources: dict[str, Quantity] = Field(default={"cpu": "1", "memory": "1Gi"})
     """Of one pod. Its memory is its limit, too."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> "GatewayValues":
+        if self.max_replicas is not None and self.max_replicas < self.replicas:
+            msg = f"maxReplicas is {self.max_replicas}, which is below replicas ({self.replicas})"
+            raise ValueError(msg)
+        return self
+
 
 class Image(Section):
     """One image; the registry stands before its name."""

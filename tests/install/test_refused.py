@@ -61,10 +61,11 @@ BAD = {
     "a registry with https": {"images": {"registry": "https://registry.example.org/ai/"}},
     "a Redis without a port": {"head": {"state": {"redis": {"address": "redis://redis"}}}},
     "a Redis of no kind": {"head": {"state": {"redis": {"address": "http://redis:6379"}}}},
+    "fewer gateways at most than at least": {"gateway": {"replicas": 5, "maxReplicas": 3}},
     "no port": {"network": {"weightsPorts": [0]}},
 }  # fmt: skip
 
-PLACES = ("models", "gpus", "router", "longestAnswer", "images", "head", "network")
+PLACES = ("models", "gpus", "gateway", "router", "longestAnswer", "images", "head", "network")
 
 FINE: dict[str, dict[str, Any]] = {
     "as it is": {},

@@ -462,6 +462,17 @@ def test_the_longest_names_are_names_for_kuberay(helm: Helm) -> None:
     assert all(len(each["metadata"]["name"]) <= 63 for each in found)
 
 
+def test_releases_whose_names_begin_alike_have_objects_of_their_own(helm: Helm) -> None:
+    names = [
+        {
+            (each["kind"], each["metadata"]["name"])
+            for each in helm.template(PROFILE["mixed"], name=name)
+        }
+        for name in ("llm-production-team-a-eu", "llm-production-team-a-us")
+    ]
+    assert set.isdisjoint(*names)
+
+
 def test_a_head_has_no_gpu_and_no_engine(rendered: dict[str, Rendered]) -> None:
     for service in of_kind(rendered["mixed"], "RayService"):
         head, *_ = ray_groups(service)

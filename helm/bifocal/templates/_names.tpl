@@ -1,6 +1,6 @@
 {{/* Names, labels, images, and what every pod has in common. */}}
-{{- define "bifocal.name" }}{{ $name := .Release.Name | trunc 20 | trimSuffix "-" -}}
-{{- contains "bifocal" $name | ternary $name (printf "%s-bifocal" $name) -}}{{ end }}
+{{- define "bifocal.name" }}{{ $name := .Release.Name }}{{ $cut := printf "%s-%s" (trunc 13 $name) (sha256sum $name | trunc 6) -}}
+{{- if gt (len $name) 20 }}{{ $name = $cut }}{{ end }}{{ $name }}{{ if not (contains "bifocal" $name) }}-bifocal{{ end }}{{ end }}
 {{- define "bifocal.tokens" }}{{ .Values.secrets.tokens | default (printf "%s-tokens" (include "bifocal.name" .)) }}{{ end }}
 {{- define "bifocal.keys" }}{{ .Values.secrets.keys | default (printf "%s-keys" (include "bifocal.name" .)) }}{{ end }}
 {{- define "bifocal.policy" }}{{ .Capabilities.APIVersions.Has "policy/v1" | ternary "policy/v1" "policy/v1beta1" }}{{ end }}
