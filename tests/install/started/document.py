@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,26 @@ from tests.install.started.load import Made, Trial, bare, sdk_streams, sdk_whole
 COMMAND: Final = "KUBEBUILDER_ASSETS=FOLDER python -m tests.install.started.document"
 NEEDED: Final = {"bifocal-gateway", "bifocal-cpu"}
 """Images."""
+LEAVES: Final = "a gateway leaves (its pod is deleted)"
 KILLED: Final = "a gateway is killed (SIGKILL)"
+TRIALS: Final[tuple[tuple[str, Callable[[Cluster], object], Made], ...]] = (
+    ("a second replica (`helm upgrade`)", partial(release.scale, number=2), bare),
+    (
+        "another configuration of a pool of two (`helm upgrade`)",
+        partial(release.roll, max_num_seqs=40),
+        bare,
+    ),
+    (LEAVES, release.lose_gateway, bare),
+    (KILLED, release.kill_gateway, bare),
+    (f"{KILLED}; streams of OpenAI's SDK", release.kill_gateway, sdk_streams),
+    (f"{KILLED}; whole answers of OpenAI's SDK", release.kill_gateway, sdk_whole),
+    (
+        "back to one replica (`helm upgrade`)",
+        partial(release.scale, number=1, engine={"max_num_seqs": 40}),
+        bare,
+    ),
+)
+"""What is done under load, how, and by which clients."""
 TEST: Final = "python -m pytest tests/install/test_started.py"
 
 
@@ -45,26 +65,10 @@ def measured(of: Cluster) -> Measured:
     _say("started", start)
     test_s = of.until(lambda: "Succeeded" in release.helm_test(of), "helm test", 200)
     trials: dict[str, Trial] = {}
-
-    def tried(name: str, act: Callable[[], object], made: Made = bare) -> None:
-        trials[name] = under_load(of, act, made)
+    for name, act, made in TRIALS:
+        trials[name] = under_load(of, partial(act, of), made)
         _say(name, trials[name])
-
-    tried("a second replica (`helm upgrade`)", lambda: release.scale(of, 2))
-    tried(
-        "another configuration of a pool of two (`helm upgrade`)",
-        lambda: release.roll(of, max_num_seqs=40),
-    )
-    tried("a gateway leaves (its pod is deleted)", lambda: release.lose_gateway(of))
-    left = list(trials.values())[-1].took_s
-    tried(KILLED, lambda: release.kill_gateway(of))
-    tried(f"{KILLED}; streams of OpenAI's SDK", lambda: release.kill_gateway(of), sdk_streams)
-    tried(f"{KILLED}; whole answers of OpenAI's SDK", lambda: release.kill_gateway(of), sdk_whole)
-    tried(
-        "back to one replica (`helm upgrade`)",
-        lambda: release.scale(of, 1, engine={"max_num_seqs": 40}),
-    )
-    return Measured(start, trials, test_s, left, release.uninstall(of))
+    return Measured(start, trials, test_s, trials[LEAVES].took_s, release.uninstall(of))
 
 
 def _say(*words: object) -> None:
