@@ -36,6 +36,10 @@ def doctor(
         ),
     ] = 60,
     url: Annotated[str | None, typer.Option("--url", help="Instead: a service elsewhere.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="With --url: does it open the models?  [env: BIFOCAL_KEY]"),
+    ] = None,
     context: Context = None,
     namespace: Namespace = None,
     release: Release = None,
@@ -56,9 +60,11 @@ def doctor(
     """
     one_service(url, context, namespace, release)
     _nothing_unread(config, ray_address, url, context)
+    if key is not None and url is None:
+        raise Failure(Exit.BAD_INPUT, "--key goes with --url", "with --context none is needed")
     more: dict[str, Any] = {}
     if url is not None:
-        findings = list(of_address(service_of(url, None)[0]))
+        findings = list(of_address(*service_of(url, key)))
     elif context is not None:
         findings = list(of_context(Kubectl(context, namespace), release, config))
     else:

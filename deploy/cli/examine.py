@@ -13,15 +13,17 @@ from deploy.doctor.kube_checks import of_cluster
 from deploy.doctor.kube_look import look
 from deploy.doctor.kube_things import of_release
 from deploy.doctor.kube_wants import wants_of
-from deploy.doctor.service import ask, of_service
+from deploy.doctor.service import ask, of_key, of_service
 from deploy.failure import Exit, Failure
 from deploy.kubectl import Kubectl, Refused
 
 CONFIG: Final = "bifocal.yaml"
 
 
-def of_address(url: str) -> Iterator[Finding]:
+def of_address(url: str, key: str | None) -> Iterator[Finding]:
     yield from of_service(ask(url))
+    if key is not None:
+        yield from of_key(url, key)
 
 
 def of_context(kubectl: Kubectl, release: str | None, values: Path | None) -> Iterator[Finding]:

@@ -4,9 +4,10 @@ import http.client
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -28,12 +29,10 @@ class Answer:
 
 def ask(url: str) -> Answer | str:
     """Why there is none, if so."""
-    at = urlsplit(url)
-    kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
-    connection = kind(at.hostname or "", at.port, timeout=ANSWER_WITHIN_S)
+    connection, path = _to(url)
     with closing(connection):
         try:
-            connection.request("GET", f"{at.path.rstrip('/')}/ready")
+            connection.request("GET", f"{path}/ready")
             with connection.getresponse() as response:
                 pools = json.loads(response.read())["pools"]
                 return Answer(pools, _ahead(response.headers.get("date")))
@@ -41,6 +40,34 @@ def ask(url: str) -> Answer | str:
             return f"nothing answers at {url} ({getattr(error, 'strerror', None) or error})"
         except (ValueError, KeyError, TypeError):
             return f"what answers at {url} is no gateway of ours"
+
+
+def of_key(url: str, key: str) -> Iterator[Finding]:
+    """Whether it opens the models there. Nothing of a service that does not answer."""
+    connection, path = _to(url)
+    with closing(connection), suppress(OSError, http.client.HTTPException):
+        connection.request("GET", f"{path}/v1/models", headers={"authorization": f"Bearer {key}"})
+        with connection.getresponse() as response:
+            yield _opened(response.status)
+
+
+def _opened(status: int) -> Finding:
+    if status == HTTPStatus.OK:
+        return Finding("key", Verdict.OK, "opens the models")
+    if status == HTTPStatus.FORBIDDEN:
+        remedy = "`bifocal key new` makes one without a scope"
+        return Finding("key", Verdict.WARN, "is for metrics and opens no model", remedy)
+    if status == HTTPStatus.UNAUTHORIZED:
+        remedy = "it is not one of this service's, or was revoked, or has expired"
+        return Finding("key", Verdict.FAIL, "opens nothing", remedy)
+    return Finding("key", Verdict.WARN, f"cannot be tried: GET /v1/models says {status}")
+
+
+def _to(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """And the path of the service there, without a slash at its end."""
+    at = urlsplit(url)
+    kind = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
+    return kind(at.hostname or "", at.port, timeout=ANSWER_WITHIN_S), at.path.rstrip("/")
 
 
 def _ahead(date: str | None) -> float | None:

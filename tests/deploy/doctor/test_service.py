@@ -12,7 +12,7 @@ import pytest
 from deploy.doctor.finding import Finding, Verdict
 from deploy.doctor.hub import of_hub
 from deploy.doctor.listening import of_listeners
-from deploy.doctor.service import ask, of_service
+from deploy.doctor.service import ask, of_key, of_service
 from deploy.local.listeners import Listener
 
 Start = Callable[..., str]
@@ -53,6 +53,18 @@ def start() -> Iterator[Start]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(200, "ok"), (401, "fail"), (403, "warn"), (500, "warn")]
+)
+def test_a_key_is_tried(start: Start, status: int, verdict: str) -> None:
+    (found,) = of_key(start(b"{}", status=status), "bf-a")
+    assert (found.check, found.verdict) == ("key", verdict)
+
+
+def test_of_a_service_that_does_not_answer_no_key_is_told() -> None:
+    assert list(of_key("http://127.0.0.1:9", "bf-a")) == []
 
 
 def pool(**changes: Any) -> dict[str, Any]:
