@@ -21,6 +21,7 @@ an earlier one: it tries as often as a Job does, until Helm takes it away.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +39,8 @@ LOOKS_EVERY_S: Final = 2.0
 APPLIED_WITHIN_S: Final = 300.0
 """After the Job has come, until the RayService is what the Job was made for."""
 SAYS_EVERY_S: Final = 60.0
+BEYOND_S: Final = 60.0
+"""After the longest answer a worker is gone, or its node is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,18 @@ def _recreate(api: Asked, cluster: Any, wanted: Wanted, clock: Clock) -> Iterato
             f"pools are away for about {wanted.start_s} s"
         )
         api.ask("PATCH", CLUSTERS, name, list(_sized(cluster, 0)))
-        yield from _until(lambda: _workers(api, name), f"{name}: drains", clock)
-        yield f"{name}: drained in {clock.now() - began:.0f} s"
+        end = clock.now() + wanted.answers_s + BEYOND_S
+        yield from _until(
+            lambda: 0 if clock.now() >= end or not _is_wanted(api, wanted) else _workers(api, name),
+            f"{name}: drains",
+            clock,
+        )
+        if not _is_wanted(api, wanted):
+            yield f"{wanted.service}: this release is no longer wanted, and {name} stays"
+            return
+        stay = _workers(api, name)
+        but = f", but for {stay} workers that do not go: their nodes may be lost" if stay else ""
+        yield f"{name}: drained in {clock.now() - began:.0f} s{but}"
         if _found(api, CLUSTERS, name) is not None:
             api.ask("DELETE", CLUSTERS, name)
     yield from _until(
@@ -167,6 +180,13 @@ def _recreate(api: Asked, cluster: Any, wanted: Wanted, clock: Clock) -> Iterato
         f"{name}: gone after {clock.now() - began:.0f} s; KubeRay builds the next, whose pools "
         f"answer in about {wanted.start_s} s"
     )
+
+
+def _is_wanted(api: Asked, wanted: Wanted) -> bool:
+    """Whether the RayService still is what this release made of it: a roll-back may come while a
+    cluster drains, and it wants the very cluster that this release does not."""
+    service = _found(api, SERVICES, wanted.service)
+    return service is not None and mark_of(service) == wanted.cluster
 
 
 def _until(left: Callable[[], int], what: str, clock: Clock) -> Iterator[str]:
@@ -205,6 +225,8 @@ def main(arguments: list[str]) -> int:
     wanted = Wanted(
         given.service, given.cluster, given.pods, given.answers, given.start, given.recreate
     )
+    # The first process of a container is not ended by a signal that it says nothing of.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         for line in renew(Api.here(ACCOUNT, os.environ), wanted):
             print(line, flush=True)

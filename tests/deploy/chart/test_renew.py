@@ -92,6 +92,25 @@ def test_a_cluster_that_is_behind_drains_and_goes(release: Release) -> None:
     assert release.asked == [f"PATCH {RUNNING}", f"DELETE {RUNNING}"]
 
 
+def test_a_worker_of_a_lost_node_is_not_waited_for_without_end(release: Release) -> None:
+    release.applied(NEW)
+    release.runs(OLD)
+    gone_at = WANTED.answers_s + 100
+    lines = told(release, time=Timeline((gone_at, release.without(CLUSTERS, RUNNING))))
+    assert any("2 workers that do not go" in line for line in lines)
+    assert release.asked == [f"PATCH {RUNNING}", f"DELETE {RUNNING}"]
+
+
+def test_a_rollback_while_it_drains_keeps_the_cluster(release: Release) -> None:
+    """Its own Job brings the workers back; this one may be at work for a while."""
+    release.applied(NEW)
+    release.runs(OLD)
+    workers = [release.without(PODS, f"{RUNNING}-worker-{index}") for index in range(2)]
+    time = Timeline((100, release.apply(OLD)), (101, workers[0]), (101, workers[1]))
+    assert "no longer wanted" in told(release, time=time)[-1]
+    assert release.asked == [f"PATCH {RUNNING}"]
+
+
 def test_its_workers_leave_while_its_head_stays(release: Release) -> None:
     release.applied(NEW)
     release.runs(OLD)
