@@ -1,8 +1,8 @@
 """`bifocal diff`: what an upgrade of the chart will do, said before it is done.
 
 Exit codes: 0 nobody is left without an answer, 1 somebody is, for a while or for good, 2 bad
-input, 3 it does not fit (`blueGreen` without the GPUs), 4 there is no such release, or its cluster
-does not answer.
+input, 3 it does not fit (there are no GPUs for a second cluster, or for replicas that are cut
+otherwise), 4 there is no such release, or its cluster does not answer.
 """
 
 import json

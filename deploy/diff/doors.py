@@ -15,9 +15,14 @@ def closed(before: Rendered, after: Rendered) -> Iterator[Change]:
         says = "who comes by it from outside finds nobody any more"
         yield Change(f"host {host}", Kind.REMOVED, says, left=True)
     for name, was in _types(before).items():
-        if was in OUTSIDE and (is_now := _types(after).get(name, "ClusterIP")) not in OUTSIDE:
+        is_now = _types(after).get(name, "ClusterIP")
+        # A balancer's address goes with it; the ports of nodes stay under a balancer.
+        if was in OUTSIDE and is_now not in (was, "LoadBalancer"):
             says = f"from {was} to {is_now}: who comes by it from outside finds nobody any more"
             yield Change(f"way in by {name}", Kind.REMOVED, says, ("expose.service",), left=True)
+    if shut := _callers(before) - _callers(after):
+        says = f"from {', '.join(sorted(shut))}: nobody there reaches the gateway any more"
+        yield Change("way in", Kind.REMOVED, says, ("network.clients",), left=True)
 
 
 def _hosts(side: Rendered) -> frozenset[str]:
@@ -29,6 +34,23 @@ def _hosts(side: Rendered) -> frozenset[str]:
 def _types(side: Rendered) -> dict[str, str]:
     found = side.of_kind("Service").items()
     return {name: (each.get("spec") or {}).get("type", "ClusterIP") for name, each in found}
+
+
+def _callers(side: Rendered) -> frozenset[str]:
+    """Namespaces that may call the gateway where a policy names them, and `anywhere` where none
+    does."""
+    found: set[str] = set()
+    for name, each in side.of_kind("NetworkPolicy").items():
+        if name.endswith("-gateway"):
+            for rule in each["spec"].get("ingress") or ():
+                peers = rule.get("from")
+                found |= {"anywhere"} if peers is None else {_namespace(peer) for peer in peers}
+    return frozenset(found or {"anywhere"})
+
+
+def _namespace(peer: Mapping[str, Any]) -> str:
+    labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
+    return labels.get("kubernetes.io/metadata.name", "this namespace")
 
 
 def _specs(side: Rendered, kind: str) -> list[Mapping[str, Any]]:

@@ -51,7 +51,7 @@ def _made(new: Group, upgrade: Upgrade) -> Change:
 def _both(old: Group, new: Group, upgrade: Upgrade) -> Iterator[Change]:
     what = f"group {new.name}"
     becomes = kuberay.becomes(old.cluster, new.cluster)
-    because = _said(kuberay.reasons(old.cluster, new.cluster))
+    because = kuberay.reasons(old.cluster, new.cluster)
     if becomes is Cluster.ANOTHER:
         yield _another(old, new, upgrade, because)
         return
@@ -95,12 +95,6 @@ def _another(old: Group, new: Group, upgrade: Upgrade, because: tuple[str, ...])
         f"{seconds} s, then the first finishes its answers and is taken away; no request is lost"
     )
     return Change(what, Kind.BLUE_GREEN, says, because)
-
-
-def _said(reasons: tuple[str, ...]) -> tuple[str, ...]:
-    """Another cluster keeps its head's state in another folder: no reason, but what follows."""
-    own = tuple(each for each in reasons if not each.endswith(".subPath"))
-    return own or reasons
 
 
 def _muted(what: str, old: Group, new: Group, upgrade: Upgrade) -> Iterator[Change]:

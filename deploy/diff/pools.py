@@ -66,6 +66,8 @@ def _replaced(
     because = tuple(differences(_version(old), _version(new)))
     if cut := cuts.one_changed(name, old, new):
         because = (*because, cut)
+    if cut and (why := cuts.never_ends(was, will_be, upgrade)):
+        return Change(f"pool {name}", Kind.REFUSED, why, because)
     room = bool(_adjustable(new).get(SURGE) or _placed(new).get(SURGE))
     made = replacing(_as_it_is(will_be, upgrade), has_room=room)
     says = made.says

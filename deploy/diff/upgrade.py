@@ -7,8 +7,10 @@ from typing import Final
 from deploy.diff.rendered import Rendered
 from deploy.groups import GpuSpec
 from deploy.local.pools import pools_of
+from serving.catalog import CATALOG
 from serving.config import ModelSpec
 from serving.pools.engine import Pool
+from serving.values import ModelName
 
 DRAIN_S: Final = 30
 """Beyond the longest answer: `_deadlines.tpl` gives a node of Ray's as long to drain."""
@@ -29,8 +31,13 @@ class Upgrade:
         return None if named or stand_in in self.away else stand_in
 
     def leaves_someone(self, names: tuple[str, ...]) -> bool:
-        """Whether nobody answers who asks for one of these, while they are away."""
-        return any(self.instead(name) is None for name in names)
+        """Whether nobody answers who asks for one of these, while they are away: a stand-in keeps
+        the mode that was asked for, so one with fewer modes leaves someone."""
+        offered = _modes(self.before) | _modes(self.after)
+        stand_ins = ((name, self.instead(name)) for name in names)
+        return any(
+            other is None or not offered[name] <= offered[other] for name, other in stand_ins
+        )
 
     def meanwhile(self, name: str) -> str:
         """What is told who asks for a pool that is away."""
@@ -58,6 +65,13 @@ class Upgrade:
 
 def models(side: Rendered) -> Mapping[str, ModelSpec]:
     return {str(name): spec for name, spec in side.file.models.items()} if side.file else {}
+
+
+def _modes(side: Rendered) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(CATALOG[spec.like or ModelName(name)].modes.offered)
+        for name, spec in models(side).items()
+    }
 
 
 def gpus(side: Rendered) -> Mapping[str, GpuSpec]:

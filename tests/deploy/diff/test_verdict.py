@@ -204,6 +204,24 @@ def service_of_type(kind: str) -> Edit:
     return edit
 
 
+def callers(*namespaces: str) -> Edit:
+    def edit(release: Release) -> None:
+        label = "kubernetes.io/metadata.name"
+        peers = [{"namespaceSelector": {"matchLabels": {label: name}}} for name in namespaces]
+        rule = {"from": peers} if peers else {}
+        policy = named("NetworkPolicy", "llm-gateway", "gateway")
+        release.more.append({**policy, "spec": {"ingress": [rule]}})
+
+    return edit
+
+
+def thinks_for_it(release: Release) -> None:
+    """It is never away, and knows only one mode."""
+    kind = {"like": "qwen3-4b-thinking-2507", "source": "me/mine", "targets": ["http://a:1"]}
+    release.file["models"]["thinker"] = {"on": "l40s", **kind}
+    release.file["models"]["qwen3-8b"]["instead"] = "thinker"
+
+
 SMALL, LARGE = "pool qwen3-0.6b", "pool qwen3-8b"
 
 
@@ -287,6 +305,25 @@ SMALL, LARGE = "pool qwen3-0.6b", "pool qwen3-8b"
             id="no way in by the Service",
         ),
         pytest.param(
+            [service_of_type("LoadBalancer")],
+            [service_of_type("NodePort")],
+            {"way in by llm"},
+            "from LoadBalancer to NodePort",
+            id="without its balancer",
+        ),
+        pytest.param([callers()], [callers("a")], {"way in"}, "from anywhere", id="callers named"),
+        pytest.param(
+            [callers("a", "b")], [callers("b")], {"way in"}, "from a: nobody", id="one caller less"
+        ),
+        pytest.param([callers("a")], [callers("a", "b")], set(), "", id="callers more"),
+        pytest.param(
+            [thinks_for_it],
+            [thinks_for_it, sequences],
+            {LARGE},
+            "is answered by thinker",
+            id="a stand-in of one mode",
+        ),
+        pytest.param(
             [service_of_type("ClusterIP")],
             [service_of_type("NodePort")],
             set(),
@@ -307,6 +344,45 @@ def test_who_is_left_without_an_answer(
     assert {each.what for each in found if each.left} == left
     assert told in " ".join(each.says for each in found)
     assert is_away(found) == bool(left)
+
+
+def giant(replicas: int, nodes: int, **layout: int) -> Edit:
+    """The 235B alone on the group, cut so."""
+
+    def edit(release: Release) -> None:
+        name = "qwen3-235b-a22b"
+        model = {"on": "l40s", "precision": "fp8", "replicas": replicas, "layout": layout}
+        release.file["gpus"]["l40s"] = {"kind": "h200-141g", "perNode": 8, "nodes": nodes}
+        release.file["models"] = {name: model}
+        release.applications = {name: application(name)}
+        sizes = {f"{key}_parallel_size": size for key, size in layout.items()}
+        release.applications[name]["args"]["engine"] |= sizes
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param(
+            giant(1, 1, tensor=8), giant(2, 1, tensor=4), "of 8 (gpus.l40s) those of before have 8"
+        ),
+        pytest.param(giant(1, 2, tensor=8), giant(2, 2, tensor=4), "", id="with room"),
+        pytest.param(giant(2, 1, tensor=4), giant(1, 1, tensor=8), "", id="fewer"),
+        pytest.param(
+            giant(1, 1, tensor=4, data=2), giant(2, 1, tensor=4), "a replica had 2 and has now 1"
+        ),
+    ],
+)
+def test_replicas_that_are_cut_otherwise_must_find_room(
+    before: Edit, after: Edit, told: str
+) -> None:
+    old, new = Release(), Release()
+    before(old)
+    after(new)
+    (change,) = [each for each in changes(old.read, new.read) if each.what.startswith("pool")]
+    assert (change.kind is Kind.REFUSED) == bool(told)
+    assert told in change.says
 
 
 def cut(tensor: int, pipeline: int = 1) -> Edit:
