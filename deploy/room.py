@@ -39,10 +39,11 @@ class Blocks:
 
     @classmethod
     def of(cls, pool: Pool, place: Place, replicas: int) -> "Blocks":
-        """An engine that does not fit into one node is spread by its tensor-parallel groups."""
+        """An engine that does not fit into one node, or is one of several ranks of data, is spread
+        by its tensor-parallel groups (`serving.layout.placement`)."""
         layout = pool.layout
         engine = layout.ranks_per_engine
-        size = engine if engine <= place.per_node else layout.tensor
+        size = engine if engine <= place.per_node and layout.data == 1 else layout.tensor
         return cls(size, replicas * layout.ranks // size)
 
     @property

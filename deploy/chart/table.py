@@ -90,6 +90,12 @@ class Nodes:
     nodes: int
 
 
+def _apart(name: ModelName) -> list[str]:
+    """Those that answer in no mode of its own, so that they cannot stand in for it."""
+    mine = {*CATALOG[name].modes.offered}
+    return [other for other, facts in CATALOG.items() if not mine & {*facts.modes.offered}]
+
+
 def head() -> dict[str, Any]:
     """All but the cuts, JSON-ready."""
     engine, env = base(ModelName("qwen3-0.6b"), "bf16")
@@ -115,6 +121,7 @@ def head() -> dict[str, Any]:
         },
         "arguments": " ".join(sorted(VLLM - OURS)),
         "renamed": [asdict(each) for each in RENAMED],
+        "apart": {name: apart for name in CATALOG if (apart := _apart(name))},
         "promises": {mode.value: _promise(mode) for mode in Mode},
         "models": {
             name: {precision: _model(name, precision, common) for precision in precisions(facts)}

@@ -51,16 +51,6 @@ def service(manifests: list[Manifest]) -> Manifest:
     return next(each for each in found if each["metadata"]["name"].endswith("l40s"))
 
 
-def without_folder(found: Manifest) -> Manifest:
-    """Of its state: that is the mark, so it must not decide of it."""
-    cluster: Manifest = found["spec"]["rayClusterConfig"]
-    for group in ray_groups(found):
-        for mount in group["template"]["spec"]["containers"][0]["volumeMounts"]:
-            if mount["name"] == "state":
-                mount["subPath"] = ""
-    return cluster
-
-
 @pytest.fixture(scope="module")
 def before(helm: Helm) -> list[Manifest]:
     return helm.template(MIXED)
@@ -74,7 +64,7 @@ def test_the_mark_is_another_where_the_cluster_is(
     new = service(helm.template(MIXED, {**ANOTHER, **SAME}[name]))
     marks = {each["metadata"]["annotations"][MARK] for each in (old, new)}
     expected = Cluster.ANOTHER if name in ANOTHER else Cluster.SAME
-    assert becomes(without_folder(old), without_folder(new)) is expected
+    assert becomes(*(each["spec"]["rayClusterConfig"] for each in (old, new))) is expected
     assert (len(marks) == 2) == (name in ANOTHER)
 
 
@@ -83,15 +73,14 @@ def test_a_head_keeps_its_state_in_a_folder_of_its_cluster(before: list[Manifest
     rendered = before
     claims = {claim["metadata"]["name"] for claim in of_kind(rendered, "PersistentVolumeClaim")}
     for each in of_kind(rendered, "RayService"):
-        mark = each["metadata"]["annotations"][MARK]
         head, workers = (group["template"]["spec"] for group in ray_groups(each))
         (state,) = [volume for volume in head["volumes"] if volume["name"] == "state"]
         claim = state["persistentVolumeClaim"]["claimName"]
         assert claim in claims
         assert claim == f"{each['metadata']['name']}-state"
         (container,) = head["containers"]
-        (folder,) = [m["subPath"] for m in container["volumeMounts"] if m["name"] == "state"]
-        assert folder == mark
+        (folder,) = [m["subPathExpr"] for m in container["volumeMounts"] if m["name"] == "state"]
+        assert folder == "$(RAY_CLUSTER_NAME)", "KubeRay gives the variable to every container"
         (near,) = head["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         labels = ray_groups(each)[0]["template"]["metadata"]["labels"]
         (head_of,) = near["labelSelector"]["matchLabels"].items()

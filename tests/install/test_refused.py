@@ -41,6 +41,12 @@ BAD = {
     "no memory": model(engine={"gpu_memory_utilization": 0}),
     "itself instead": model(instead="qwen3-8b"),
     "nobody instead": model(instead="qwen3-4b"),
+    "one of the other mode instead": {
+        "models": {
+            "qwen3-4b-instruct-2507": {"on": "l40s", "instead": "qwen3-4b-thinking-2507"},
+            "qwen3-4b-thinking-2507": {"on": "l40s"},
+        }
+    },
     "a wait as long as an answer": model(holdFor="1h"),
     "no time": {**model(), "longestAnswer": "0s"},
     "no time to be stuck": model(stuckAfter="0.0s"),

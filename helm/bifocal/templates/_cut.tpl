@@ -32,7 +32,9 @@ neither is refused, with what to do, and what cannot run with the planner's arit
   {{- printf "%s.replicas: min is above max" $at | fail }}{{ end }}
 {{- range $key, $_ := $model.engine }}{{ if not (has $key (splitList " " $all.table.arguments)) }}
   {{- printf "%s.engine: found %s; allowed: vLLM's own arguments, whose names have underscores" $at $key | fail }}{{ end }}{{ end }}
-{{- with $model.instead }}{{ include "bifocal.among" (list (print $at ".instead") . (omit $all.models $name)) }}{{ end }}
+{{- with $model.instead }}{{ include "bifocal.among" (list (print $at ".instead") . (omit $all.models $name)) }}
+  {{- $theirs := (get $all.models .).like | default . }}{{ if get $all.table.apart $kind | default list | has $theirs }}
+  {{- printf "%s.instead: found %q, which never answers in a mode of %s" $at . $kind | fail }}{{ end }}{{ end }}
 {{- with $model.holdFor }}{{ if ge (include "bifocal.seconds" . | float64) (include "bifocal.seconds" $longest | float64) }}
   {{- printf "%s.holdFor: found %s; allowed: less than longestAnswer (%s)" $at . $longest | fail }}{{ end }}{{ end }}{{ end }}
 {{/* (list root name): what a cut of it rests on, as `deploy.chart.cuts` has it. */}}
@@ -77,7 +79,7 @@ neither is refused, with what to do, and what cannot run with the planner's arit
 {{- define "bifocal.takes" }}{{ $root := index . 0 }}{{ $all := dict }}{{ $group := index . 1 -}}
 {{- range $name := include "bifocal.names" . | fromJsonArray }}{{ $model := get $root.Values.models $name }}
   {{- $cut := (include "bifocal.cut" (list $root $name) | fromJson).layout }}{{ $engine := mul $cut.tensor $cut.pipeline | int }}
-  {{- $block := le $engine (get $root.Values.gpus $group).perNode | ternary $engine $cut.tensor }}
+  {{- $block := and (le $engine (get $root.Values.gpus $group).perNode) (eq 1 (int $cut.data)) | ternary $engine $cut.tensor }}
   {{- $_ := dict "gpus" (mul $engine $cut.data) "block" $block "least" (include "bifocal.least" $model | int) "most"
     (include "bifocal.most" $model | int) | set $all $name }}
 {{- end }}{{ toJson $all }}{{ end }}

@@ -42,9 +42,9 @@ enableServiceLinks: false
 securityContext: {runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000,
                   fsGroupChangePolicy: OnRootMismatch, seccompProfile: {type: RuntimeDefault}}{{ end }}
 {{/* (list root part name what resources): a Job as far as what its container runs; two kinds ask the API server.
-It cannot be changed, so another image or another `what` is another Job. */}}
+It cannot be changed, so another chart, image or `what` is another Job. */}}
 {{- define "bifocal.job" }}{{ $root := index . 0 }}{{ $part := index . 1 }}{{ $asks := has $part (list "secrets" "renew") -}}
-{{- $pulled := omit $root.Values.images "gateway" "gpu" "cpu" | toJson -}}
+{{- $pulled := omit $root.Values.images "gateway" "gpu" "cpu" | merge (dict "by" $root.Chart.Version) | toJson -}}
 {{- $hash := list (include "bifocal.image" (list $root "gateway")) $pulled (index . 3) | join " " | sha256sum | trunc 8 -}}
 {{ include "bifocal.object" (list $root "batch/v1" "Job" $part (printf "%s-%s" (index . 2) $hash)) }}
 spec:

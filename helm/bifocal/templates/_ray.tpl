@@ -1,7 +1,6 @@
-{{/* (list root group cluster): a group's rayClusterConfig. */}}
-{{- define "bifocal.raycluster" -}}
-{{- $root := index . 0 }}{{ $name := index . 1 }}{{ $group := get $root.Values.gpus $name }}{{ $cpu := eq $group.kind "cpu" -}}
-{{- $room := include "bifocal.room" (list $root $name) | fromJson }}{{ $per := $group.perNode | default 1 | int -}}
+{{/* (list root group): a group's rayClusterConfig. */}}
+{{- define "bifocal.raycluster" }}{{ $root := index . 0 }}{{ $name := index . 1 }}{{ $group := get $root.Values.gpus $name -}}
+{{- $cpu := eq $group.kind "cpu" }}{{ $room := include "bifocal.room" (list $root $name) | fromJson }}{{ $per := $group.perNode | int -}}
 {{- $start := dict "disable-usage-stats" "true" "object-store-memory" "134217728" -}}
 {{- $cores := $cpu | ternary 1 4 | mul $per | toString }}{{ $memory := $cpu | ternary 4 24 | mul $per | printf "%dGi" -}}
 {{- $resources := $group.resources | default (dict "cpu" $cores "memory" $memory) -}}
@@ -21,8 +20,7 @@ headGroupSpec:
     {{- $head := dict "bifocal/head" (printf "%s-%s" (include "bifocal.name" $root) $name) }}
     metadata: {labels: {{ include "bifocal.selector" (list $root "pools") | fromYaml | merge (deepCopy $head) | toJson }}}
     spec:
-      {{- $is := list $root.Values.head.resources "head" (include "bifocal.state" .) (last .) }}
-      {{- include "bifocal.ray.pod" (concat (list $root $group) $is) | nindent 6 }}
+      {{- include "bifocal.ray.pod" (list $root $group $root.Values.head.resources "head" (include "bifocal.state" .)) | nindent 6 }}
       {{- if include "bifocal.state" . }}{{/* Its volume is on one node at a time, and the next cluster's head shares it. */}}
       affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [
         {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {{ toJson $head }}}}]}}{{ end }}
@@ -39,15 +37,15 @@ workerGroupSpecs:
         nodeSelector: {{ $group.nodeSelector | default dict | toJson }}
         tolerations: {{ concat ($group.tolerations | default list) $tolerations | default list | toJson }}{{ end }}
 {{/* (list root group): a name for all of it that KubeRay's hash sees, and nothing else (`deploy.diff.kuberay`). */}}
-{{- define "bifocal.raycluster.of" }}{{ $of := include "bifocal.raycluster" (append . "") | fromYaml -}}
+{{- define "bifocal.raycluster.of" }}{{ $of := include "bifocal.raycluster" . | fromYaml -}}
 {{- range $each := prepend $of.workerGroupSpecs $of.headGroupSpec }}{{ $_ := unset $each.template.spec "tolerations" }}
   {{- range list "replicas" "minReplicas" "maxReplicas" }}{{ $_ := unset $each . }}{{ end }}
 {{- end }}{{ toJson $of | sha256sum | trunc 8 }}{{ end }}
-{{/* (list root group): the claim of its heads' state, if there is one. Each cluster has a folder on it, so no
-upgrade takes it from a head that still drains, and a roll-back finds it as it was. */}}
+{{/* (list root group): the claim of its heads' state, if there is one. Each cluster has a folder on it, by
+the name that KubeRay gives it, and no upgrade takes the volume from a head that still drains. */}}
 {{- define "bifocal.state" }}{{ $state := (index . 0).Values.head.state -}}
 {{- if and $state.keep (not $state.redis) }}{{ include "bifocal.name" (index . 0) }}-{{ index . 1 }}-state{{ end }}{{ end }}
-{{/* (list root group resources part claim cluster): the pod of a Ray head or worker. KubeRay adds the line that
+{{/* (list root group resources part claim): the pod of a Ray head or worker. KubeRay adds the line that
 starts Ray, /dev/shm, a wait for the head, and Ray's token. */}}
 {{- define "bifocal.ray.pod" }}{{ $root := index . 0 }}{{ $group := index . 1 }}{{ $head := eq (index . 3) "head" -}}
 {{- $times := include "bifocal.deadlines" $root | fromYaml }}{{ $table := $root.Values.table -}}
@@ -73,7 +71,7 @@ containers:
       # What an engine compiles lies beside the weights where those stay, so that the next pod need not.
       - {mountPath: /cache, {{ if $kept }}name: weights, subPath: .cache{{ else }}name: cache{{ end }}}
       - {name: weights, mountPath: {{ include "bifocal.weights.folder" $root }}}
-      {{ if index . 4 }}- {name: state, mountPath: {{ $table.state.RAY_gcs_storage_path }}, subPath: {{ quote (last .) }}}{{ end }}
+      {{ if index . 4 }}- {name: state, mountPath: {{ $table.state.RAY_gcs_storage_path }}, subPathExpr: $(RAY_CLUSTER_NAME)}{{ end }}
 volumes:
   {{ with index . 4 }}- {name: state, persistentVolumeClaim: {claimName: {{ . }}}}{{ end }}
   - {name: tmp, emptyDir: {}}
