@@ -23,6 +23,10 @@ from tests.serving.gateway.peers import DENSE, closed_port, gateway
 pytestmark = pytest.mark.process
 
 
+AWAY_S = 1.0
+"""Longer than clients wait before they ask again, so that some ask meanwhile."""
+
+
 class Replica:
     """With what Ray Serve does for one: it is made again, and a stopped one is killed first."""
 
@@ -41,6 +45,7 @@ class Replica:
                 await asyncio.sleep(2.5)
                 self.process.kill()
             if self.process.poll() is not None:
+                await asyncio.sleep(AWAY_S)
                 self.process = self._made()
 
     def found(self, role: Role) -> psutil.Process | None:
