@@ -50,7 +50,8 @@ def _callers(side: Rendered) -> frozenset[str]:
 
 def _namespace(peer: Mapping[str, Any]) -> str:
     labels = (peer.get("namespaceSelector") or {}).get("matchLabels") or {}
-    return labels.get("kubernetes.io/metadata.name", "this namespace")
+    name: str = labels.get("kubernetes.io/metadata.name", "this namespace")
+    return name
 
 
 def _specs(side: Rendered, kind: str) -> list[Mapping[str, Any]]:
