@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy.diff.change import Kind
+from deploy.diff.change import Change, Kind
 from deploy.diff.rendered import rendered
 from deploy.diff.verdict import changes, is_away, is_refused
 from deploy.failure import Failure
@@ -28,6 +28,15 @@ def replicas(number: int) -> Edit:
         release.applications["qwen3-8b"]["deployments"][0]["num_replicas"] = number
 
     return edit
+
+
+def compared(before: list[Edit], after: list[Edit]) -> tuple[Change, ...]:
+    """Two releases that are one but for their edits."""
+    old, new = Release(), Release()
+    for release, edits in ((old, before), (new, after)):
+        for edit in edits:
+            edit(release)
+    return changes(old.read, new.read)
 
 
 def sequences(release: Release) -> None:
@@ -143,12 +152,7 @@ def old_service(release: Release) -> None:
 def test_what_an_upgrade_does(
     before: list[Edit], after: list[Edit], expected: set[tuple[str, Kind, int]]
 ) -> None:
-    old, new = Release(), Release()
-    for edit in before:
-        edit(old)
-    for edit in after:
-        edit(new)
-    found = changes(old.read, new.read)
+    found = compared(before, after)
     assert {(each.what, each.kind, each.away_s) for each in found} == expected
     assert not is_refused(found)
 
@@ -335,12 +339,7 @@ SMALL, LARGE = "pool qwen3-0.6b", "pool qwen3-8b"
 def test_who_is_left_without_an_answer(
     before: list[Edit], after: list[Edit], left: set[str], told: str
 ) -> None:
-    old, new = Release(), Release()
-    for edit in before:
-        edit(old)
-    for edit in after:
-        edit(new)
-    found = changes(old.read, new.read)
+    found = compared(before, after)
     assert {each.what for each in found if each.left} == left
     assert told in " ".join(each.says for each in found)
     assert is_away(found) == bool(left)
@@ -377,10 +376,7 @@ def giant(replicas: int, nodes: int, **layout: int) -> Edit:
 def test_replicas_that_are_cut_otherwise_must_find_room(
     before: Edit, after: Edit, told: str
 ) -> None:
-    old, new = Release(), Release()
-    before(old)
-    after(new)
-    (change,) = [each for each in changes(old.read, new.read) if each.what.startswith("pool")]
+    (change,) = [each for each in compared([before], [after]) if each.what.startswith("pool")]
     assert (change.kind is Kind.REFUSED) == bool(told)
     assert told in change.says
 
@@ -414,12 +410,7 @@ def cut(tensor: int, pipeline: int = 1) -> Edit:
 def test_another_layout_is_told_with_what_keeps_the_first(
     before: list[Edit], after: list[Edit], expected: str
 ) -> None:
-    old, new = Release(), Release()
-    for edit in before:
-        edit(old)
-    for edit in after:
-        edit(new)
-    (change,) = changes(old.read, new.read)
+    (change,) = compared(before, after)
     assert change.because[-1] == expected
 
 
