@@ -8,7 +8,7 @@ that could not have them.
 from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
-from serving.config import ModelSpec
+from serving.config import LayoutSpec, ModelSpec
 from serving.layout import Nodes, Sizes
 from serving.layout.gpus import GpuKind
 from serving.layout.placement import block_of
@@ -40,6 +40,10 @@ def least(spec: ModelSpec) -> int:
 def most(spec: ModelSpec) -> int:
     """Replicas that must find room at some time."""
     return max(1, spec.bounds.max)
+
+
+def sizes_of(layout: LayoutSpec) -> Sizes:
+    return Sizes(layout.tensor, layout.pipeline, layout.data, layout.expert)
 
 
 def without_room(group: str, gpu: GpuKind, has: Group, filled: Models) -> Iterator[str]:
@@ -86,7 +90,6 @@ def _blocks(nodes: Nodes, filled: Models, counts: Counts) -> list[tuple[int, Mod
     """The GPUs that must be on one node, the largest number first, each with whose they are."""
     found = []
     for name, spec in filled.items():
-        layout = spec.layout
-        block = block_of(nodes, Sizes(layout.tensor, layout.pipeline, layout.data, layout.expert))
-        found += [(block, name)] * (counts[name] * layout.ranks // block)
+        block = block_of(nodes.per_node, sizes_of(spec.layout))
+        found += [(block, name)] * (counts[name] * spec.layout.ranks // block)
     return sorted(found, key=lambda one: -one[0])

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from deploy.fitting import Group, Models, most, without_room
+from deploy.fitting import Group, Models, most, sizes_of, without_room
 from serving.catalog import CATALOG
 from serving.config import MEMORY_ARGUMENT, LayoutSpec, ModelSpec
 from serving.layout import Demand, Layout, Nodes, Plan, Precision, Sizes, plan, why_not
@@ -40,10 +40,6 @@ def with_layouts(models: Models, gpus: Groups) -> dict[ModelName, ModelSpec]:
     """The models with every layout filled in, and the engine arguments that it was proven with;
     the file's own arguments win."""
     return {name: _filled(name, models, gpus) for name in models}
-
-
-def sizes_of(layout: LayoutSpec) -> Sizes:
-    return Sizes(layout.tensor, layout.pipeline, layout.data, layout.expert)
 
 
 def problems_of_layouts(models: Models, gpus: Groups) -> Iterator[str]:

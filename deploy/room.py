@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from deploy.fitting import sizes_of
+from serving.layout.placement import block_of
 from serving.pools.engine import Pool
 from serving.values import ModelName
 
@@ -39,12 +41,9 @@ class Blocks:
 
     @classmethod
     def of(cls, pool: Pool, place: Place, replicas: int) -> "Blocks":
-        """An engine that does not fit into one node, or is one of several ranks of data, is spread
-        by its tensor-parallel groups (`serving.layout.placement`)."""
-        layout = pool.layout
-        engine = layout.ranks_per_engine
-        size = engine if engine <= place.per_node and layout.data == 1 else layout.tensor
-        return cls(size, replicas * layout.ranks // size)
+        """As the planner places them."""
+        size = block_of(place.per_node, sizes_of(pool.layout))
+        return cls(size, replicas * pool.layout.ranks // size)
 
     @property
     def gpus(self) -> int:

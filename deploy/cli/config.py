@@ -15,10 +15,10 @@ from deploy.cli.inputs import cluster_of
 from deploy.config import Cluster, ConfigError, load_as, schema
 from deploy.environment import address_of
 from deploy.failure import Exit, Failure
-from deploy.fitting import Models, taken
+from deploy.fitting import Models, sizes_of, taken
 from deploy.groups import GpuSpec
 from deploy.inspection import inspected
-from deploy.layouts import is_ranked, sizes_of, with_layouts
+from deploy.layouts import is_ranked, with_layouts
 from deploy.reading import UnreadableFile, read_document
 from ops.prometheus import configuration
 from serving.config import GatewaySpec

@@ -20,14 +20,14 @@ def groups_of(nodes: Nodes, sizes: Sizes) -> int:
     return nodes.per_node // sizes.tensor * nodes.nodes
 
 
-def block_of(nodes: Nodes, sizes: Sizes) -> int:
+def block_of(per_node: int, sizes: Sizes) -> int:
     """GPUs that must be on one node."""
     engine = sizes.tensor * sizes.pipeline
-    return engine if strategy_of(nodes, sizes) == "STRICT_PACK" else sizes.tensor
+    return engine if strategy_of(per_node, sizes) == "STRICT_PACK" else sizes.tensor
 
 
 def replicas_of(nodes: Nodes, sizes: Sizes) -> int:
-    block = block_of(nodes, sizes)
+    block = block_of(nodes.per_node, sizes)
     return nodes.per_node // block * nodes.nodes // (sizes.gpus // block)
 
 
@@ -60,7 +60,7 @@ def _rank(demand: Demand, sizes: Sizes, group: int, tensor: int) -> Rank:
 
 
 def _groups_of_a_node(nodes: Nodes, sizes: Sizes) -> int:
-    block = block_of(nodes, sizes)
+    block = block_of(nodes.per_node, sizes)
     return nodes.per_node // block * (block // sizes.tensor)
 
 
@@ -76,8 +76,8 @@ def bundles_of(sizes: Sizes) -> tuple[Mapping[str, float], ...]:
     return (BUNDLE,) * (sizes.tensor * sizes.pipeline)
 
 
-def strategy_of(nodes: Nodes, sizes: Sizes) -> str:
+def strategy_of(per_node: int, sizes: Sizes) -> str:
     """Together on one node where they fit, else on as few as they can; vLLM then orders workers by
     node, so that a tensor-parallel group is on one. Ray Serve LLM packs data-parallel ranks."""
-    one_node = sizes.tensor * sizes.pipeline <= nodes.per_node
+    one_node = sizes.tensor * sizes.pipeline <= per_node
     return "STRICT_PACK" if one_node and sizes.data == 1 else "PACK"

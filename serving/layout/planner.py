@@ -116,7 +116,7 @@ def _layout(demand: Demand, tried: Tried, within: Reach) -> Layout:
         held=_held(demand, tried),
         engine_args=engine_arguments(demand, sizes, tried.batch, within.overrides),
         bundles=bundles_of(sizes),
-        strategy=strategy_of(demand.nodes, sizes),
+        strategy=strategy_of(demand.nodes.per_node, sizes),
         placement=place(demand, sizes),
         estimate=estimate(demand, sizes, kv_tokens, tried.batch),
     )
